@@ -1,0 +1,87 @@
+# Everything that CI does, and everything the README names, is a target here. `make help` lists them.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+PACKAGES := events ledger projections consumers choice_ledger
+SOURCES := $(PACKAGES) tests $(wildcard benchmarks) $(wildcard conftest.py)
+PYTEST_ARGS ?=
+
+# Stamps make a second run start at once: an install happens again only when its lock file has changed.
+RUN_STAMP := $(VENV)/.installed-run
+DEV_STAMP := $(VENV)/.installed-dev
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test tests lint types contracts format lock audit bench long coverage clean
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "choice-ledger needs Python 3.11 or newer: name one with make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || \
+	  { rm -rf $(VENV); echo "python3 -m venv failed: on Debian, apt-get install python3-venv" >&2; exit 1; }
+
+$(RUN_STAMP): requirements/run.txt requirements/build.txt pyproject.toml | $(BIN)/python
+	@echo "Installing the locked run-time packages into $(VENV) ..."
+	@$(PIP) install --quiet --require-hashes -r requirements/run.txt -r requirements/build.txt
+	@$(PIP) install --quiet --no-build-isolation --no-deps --editable .
+	@touch $@
+
+$(DEV_STAMP): requirements/dev.txt pyproject.toml | $(BIN)/python
+	@echo "Installing the locked run-time and development packages into $(VENV) ..."
+	@$(PIP) install --quiet --require-hashes -r requirements/dev.txt
+	@$(PIP) install --quiet --no-build-isolation --no-deps --editable .
+	@touch $@ $(RUN_STAMP)
+
+demo: $(RUN_STAMP) ## the worked example on the embedded log: nothing but Python is needed
+	@$(BIN)/choice-ledger demo
+
+test: lint types contracts tests ## everything that CI checks, the broker's tests included
+
+lint: $(DEV_STAMP) ## style, format and undeclared dependencies
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/deptry .
+
+types: $(DEV_STAMP) ## mypy --strict over the packages and the tests
+	$(BIN)/mypy
+
+contracts: $(DEV_STAMP) ## import directions, and the purity of the core
+	$(BIN)/lint-imports --no-logo
+
+tests: $(DEV_STAMP) ## the tests alone (PYTEST_ARGS="-k notice" for some)
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+long: $(DEV_STAMP) ## the same tests with the long profiles: more examples, more kills, more histories
+	CHOICE_LEDGER_LONG=1 $(BIN)/python -m pytest $(PYTEST_ARGS)
+
+coverage: $(DEV_STAMP) ## branch coverage of the packages, without a broker
+	$(BIN)/python -m pytest -q --ignore=tests/broker --cov --cov-report=term-missing $(PYTEST_ARGS)
+
+bench: $(DEV_STAMP) ## ratios against bare libraries, measured side by side (not part of CI)
+	$(BIN)/python -m benchmarks
+
+audit: $(DEV_STAMP) ## known vulnerabilities in the locked run-time packages
+	$(BIN)/pip-audit --require-hashes --disable-pip -r requirements/run.txt
+
+format: $(DEV_STAMP) ## rewrite the sources as the linter wants them
+	$(BIN)/ruff check --fix $(SOURCES)
+	$(BIN)/ruff format $(SOURCES)
+
+# --universal: one file for every platform and every supported Python.
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade \
+          --custom-compile-command "make lock" pyproject.toml
+
+lock: | $(BIN)/python ## choose versions again and write requirements/*.txt
+	@$(PIP) install --quiet 'uv>=0.9'
+	$(COMPILE) --output-file requirements/run.txt
+	$(COMPILE) --group dev --output-file requirements/dev.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade \
+	  --custom-compile-command "make lock" --group build --constraints requirements/dev.txt --output-file requirements/build.txt
+
+clean: ## remove what these targets made
+	rm -rf $(VENV) .cache build dist .coverage htmlcov .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +
