@@ -1,1 +1,1 @@
-"""What can be said: the event types, their schemas, codec and upcasters, streams, and the policy catalogue. Pure."""
+"""What can be said: event types, schemas, codec, lines, streams, and the policy catalogue. Pure."""
