@@ -1,3 +1,3 @@
-"""Loads the options that every kind of test shares; fixtures live in tests/conftest.py."""
+"""Loads the options and fixtures that every kind of test shares."""
 
-pytest_plugins = ("tests.options",)
+pytest_plugins = ("tests.options", "tests.broker_fixtures")

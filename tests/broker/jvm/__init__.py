@@ -1,0 +1,1 @@
+"""What starts a broker in a JVM."""

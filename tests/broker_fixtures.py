@@ -1,0 +1,128 @@
+"""Fixtures that bring a real Kafka broker: from the environment, from Docker, or a JVM started here.
+
+Without any of the three a test is skipped with the reason on a laptop, and *fails* when ``CI=true``: a
+broker suite that silently runs nothing would look like one that passes.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final, NoReturn
+
+import pytest
+
+from tests.broker.jvm_broker import ROOT, BrokerUnavailableError, JvmBroker, answers
+
+BROKERS_VARIABLE: Final = "CHOICE_LEDGER_TEST_KAFKA"
+#: Docker pulls an image of some 400 MB at the first run.
+DOCKER_READY_WITHIN_S: Final = 300.0
+#: What the Compose file publishes on the host.
+DOCKER_BROKERS: Final = "127.0.0.1:9092,127.0.0.1:9093,127.0.0.1:9094"
+LONG_FACTOR: Final = 10
+
+JvmBrokerFactory = Callable[..., JvmBroker]
+
+
+@pytest.fixture(scope="session")
+def docker_compose_file() -> str:
+    """Point pytest-docker at the Compose file that people use too."""
+    return str(ROOT / "docker-compose.yml")
+
+
+def _docker_server_version() -> str:
+    """The version of a running Docker engine, or an empty text: a client alone is no engine."""
+    if shutil.which("docker") is None:
+        return ""
+    command = ["docker", "version", "--format", "{{.Server.Version}}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def _no_broker(reason: str) -> NoReturn:
+    message = (
+        f"no Kafka broker: {reason}. Name one in {BROKERS_VARIABLE}, or install Docker, or Java 17 and Maven"
+    )
+    if os.environ.get("CI") == "true":
+        pytest.fail(message, pytrace=False)
+    pytest.skip(message)
+
+
+def _compose_brokers(request: pytest.FixtureRequest) -> str:
+    services = request.getfixturevalue("docker_services")
+    services.wait_until_responsive(
+        check=lambda: all(answers(address) for address in DOCKER_BROKERS.split(",")),
+        timeout=DOCKER_READY_WITHIN_S,
+        pause=1.0,
+    )
+    return DOCKER_BROKERS
+
+
+@pytest.fixture(scope="session")
+def kafka_brokers(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Addresses of a Kafka that the whole session shares; each test uses topics of its own on it."""
+    named = os.environ.get(BROKERS_VARIABLE)
+    if named:
+        yield named
+        return
+    if _docker_server_version():
+        yield _compose_brokers(request)
+        return
+    broker = JvmBroker(tmp_path_factory.mktemp("kafka") / "shared")
+    try:
+        broker.start()
+        yield broker.bootstrap
+    except BrokerUnavailableError as unavailable:
+        _no_broker(str(unavailable))
+    finally:
+        broker.close()
+
+
+def _private_brokers(folder: Path) -> Iterator[JvmBrokerFactory]:
+    started: list[JvmBroker] = []
+
+    def start(**settings: str) -> JvmBroker:
+        """Start a broker with the settings given, their dots written as underscores."""
+        named = {name.replace("_", "."): value for name, value in settings.items()}
+        broker = JvmBroker(folder / f"broker-{len(started)}", named)
+        started.append(broker)
+        try:
+            broker.start()
+        except BrokerUnavailableError as unavailable:
+            _no_broker(str(unavailable))
+        return broker
+
+    try:
+        yield start
+    finally:
+        for broker in started:
+            broker.close()
+
+
+@pytest.fixture
+def jvm_broker(tmp_path: Path) -> Iterator[JvmBrokerFactory]:
+    """Start brokers that the test may kill, freeze and restart: ``jvm_broker(setting_name="…")``."""
+    yield from _private_brokers(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def faulty_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JvmBroker]:
+    """One private broker for a module of fault tests; each leaves it running and thawed."""
+    for start in _private_brokers(tmp_path_factory.mktemp("faulty")):
+        yield start()
+
+
+@pytest.fixture
+def topic_prefix(request: pytest.FixtureRequest) -> str:
+    """A beginning of topic names that no other test and no other run uses."""
+    readable = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower())[:60].strip("-")
+    return f"t-{uuid.uuid4().hex[:10]}-{readable}."
+
+
+@pytest.fixture(scope="session")
+def fault_scale(long_run: bool) -> int:
+    """By how much fault tests multiply their counts: 1 in every run, ten in a long one."""
+    return LONG_FACTOR if long_run else 1
