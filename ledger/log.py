@@ -27,7 +27,7 @@ class Proposal(msgspec.Struct, frozen=True):
     recorded_at: Micros | None = None
 
 
-class Acknowledged(msgspec.Struct, frozen=True):
+class Acknowledged(msgspec.Struct, frozen=True, kw_only=True):
     """The event is durable. ``position`` includes it; ``repeated`` says it was there already."""
 
     event_id: str
@@ -36,7 +36,7 @@ class Acknowledged(msgspec.Struct, frozen=True):
     repeated: bool = False
 
 
-class Rejected(msgspec.Struct, frozen=True):
+class Rejected(msgspec.Struct, frozen=True, kw_only=True):
     """The event is not in the log and never will be by this append. ``field`` names what was wrong."""
 
     event_id: str
