@@ -21,10 +21,14 @@ APPEND_DEADLINE: Final[Micros] = 30 * SECOND
 
 
 class Proposal(msgspec.Struct, frozen=True):
-    """An event to append. ``recorded_at`` is set by an import of a ledger's own file alone."""
+    """An event to append. ``recorded_at`` is set by an import of a ledger's own file alone.
+
+    ``heard_now`` says that the event happens as the ledger takes it: the ledger hears the individual itself.
+    """
 
     event: Event
     recorded_at: Micros | None = None
+    heard_now: bool = False
 
 
 class Acknowledged(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,7 +85,9 @@ class EventLog(Protocol):
     9. Keys must be told apart byte by byte: ``Ana`` is not ``ana``, and ``é`` is not its decomposed form.
     10. ``append`` must be safe to call from many threads, and from many processes on one log.
     11. A new log must begin with exactly one ``LedgerBegun``, whose generation every position bears.
-    12. ``append`` of more than ``BATCH_EVENTS_MAX`` proposals must raise ``LogFault`` and append nothing.
+    12. An event that was ``heard_now`` must be stored with ``occurred_at`` equal to its ``recorded_at``, and a
+        repetition of it is the same event whatever ``occurred_at`` it bears.
+    13. ``append`` of more than ``BATCH_EVENTS_MAX`` proposals must raise ``LogFault`` and append nothing.
     """
 
     @property
