@@ -85,7 +85,7 @@ class EventLog(Protocol):
     9. Keys must be told apart byte by byte: ``Ana`` is not ``ana``, and ``é`` is not its decomposed form.
     10. ``append`` must be safe to call from many threads, and from many processes on one log.
     11. A new log must begin with exactly one ``LedgerBegun``, whose generation every position bears.
-    12. An event that was ``heard_now`` must be stored with ``occurred_at`` equal to its ``recorded_at``, and a
+    12. An event that was ``heard_now`` must be stored as ``ledger.dating.dated`` says, its two times equal, and a
         repetition of it is the same event whatever ``occurred_at`` it bears.
     13. ``append`` of more than ``BATCH_EVENTS_MAX`` proposals must raise ``LogFault`` and append nothing.
     """
