@@ -67,8 +67,8 @@ class PolicyFile:
 
     ``amendment`` holds the fields of ``PolicyAmended`` in the line format, except those that every event has:
     instants and durations are texts, and what the file leaves out is left out. ``wording`` holds, by locale,
-    the UTF-8 texts whose SHA-256 the amendment names. ``documentation`` holds all that the event does not carry:
-    the registries, the source, and where the wording tells each item of a notice.
+    the UTF-8 texts whose SHA-256 the amendment names. ``documentation`` holds what the event does not
+    carry: the registries, the source, and where the wording tells each item of a notice.
     """
 
     amendment: dict[str, Value]

@@ -24,7 +24,7 @@ ALIASES_MAX: Final = 1_000
 _STANDARD: Final = "tag:yaml.org,2002:"
 _KINDS: Final = frozenset({"null", "bool", "int", "float", "timestamp", "str"})
 _UNPRINTABLE: Final = re.compile(
-    "[^\\x09\\x0a\\x0d\\x20-\\x7e\\x85\\xa0-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]"
+    r"[^\x09\x0a\x0d\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 )
 
 
