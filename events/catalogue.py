@@ -7,7 +7,7 @@ order." A catalogue is immutable; ``after`` gives the next one. What a tenant ha
 
 from bisect import bisect_right
 from collections.abc import Mapping
-from typing import Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 
@@ -17,7 +17,11 @@ from events.terms import Terms
 from events.union import Recorded
 
 VoidReason: TypeAlias = Literal[
-    "version_not_next", "key_of_another_policy", "necessary_third_party", "key_named_twice", "recipient_named_twice"
+    "version_not_next",
+    "key_of_another_policy",
+    "necessary_third_party",
+    "key_named_twice",
+    "recipient_named_twice",
 ]
 """Why an amendment claims nothing, in the order in which the rules are tried."""
 
@@ -80,7 +84,7 @@ class PolicyLine:
         self._starts = [version.effective_at for version in in_force]
 
     def count_at(self, at: Micros) -> int:
-        """How many of ``in_force`` have been in force at some instant up to ``at``; the last is the one now."""
+        """How many of ``in_force`` have been in force by ``at``; the last of them is the one now."""
         return bisect_right(self._starts, at)
 
     def at(self, at: Micros) -> Version | None:
@@ -92,10 +96,10 @@ class PolicyLine:
 class PolicyView:
     """What a tenant's policies were known to be at one record time: the half of ``decide`` that is shared.
 
-    ``memo`` is for what a reader derives from the view alone; it is thrown away with it.
+    ``plans`` is a memory for what a reader derives from the view alone; it is thrown away with it.
     """
 
-    __slots__ = ("frameworks", "instants", "lines", "lines_by_key", "memo")
+    __slots__ = ("frameworks", "instants", "lines", "lines_by_key", "plans")
 
     def __init__(self, lines: Mapping[str, PolicyLine], frameworks: tuple[FrameworkStatus, ...]) -> None:
         """Index the policies by key and the statuses by framework."""
@@ -105,7 +109,7 @@ class PolicyView:
         for status in sorted(frameworks, key=lambda s: (s.since, not s.in_force, s.recorded_at, s.event_id)):
             self.frameworks[status.framework] = (*self.frameworks.get(status.framework, ()), status)
         self.instants = tuple(sorted({status.since for status in frameworks}))
-        self.memo: dict[object, object] = {}
+        self.plans: dict[object, Any] = {}
 
     def status(self, framework: str, at: Micros) -> FrameworkStatus | None:
         """The status that holds at an instant.
@@ -144,17 +148,23 @@ class TenantPolicies:
             return "key_of_another_policy"
         for terms in amendment.purposes:
             for recipient in terms.recipients:
-                if recipient.role == "third_party" and terms.mode_for(recipient.name) == "necessary":
+                if recipient.role == "third_party" and (recipient.mode or terms.mode) == "necessary":
                     return "necessary_third_party"
         if len(set(keys)) != len(keys):
             return "key_named_twice"
-        if any(len({r.name for r in terms.recipients}) != len(terms.recipients) for terms in amendment.purposes):
+        if any(
+            len({r.name for r in terms.recipients}) != len(terms.recipients) for terms in amendment.purposes
+        ):
             return "recipient_named_twice"
         return None
 
     def known_at(self, known_at: Micros | None) -> PolicyView:
         """The view of what was recorded by ``known_at``; null is all that is folded."""
-        if known_at is not None and self.newest_recorded_at is not None and known_at >= self.newest_recorded_at:
+        if (
+            known_at is not None
+            and self.newest_recorded_at is not None
+            and known_at >= self.newest_recorded_at
+        ):
             known_at = None
         view = self._views.get(known_at)
         if view is None:
@@ -181,7 +191,9 @@ class TenantPolicies:
         following.standing, following.owners = self.standing, self.owners
         following.frameworks, following.void = self.frameworks, self.void
         newest = self.newest_recorded_at
-        following.newest_recorded_at = recorded.recorded_at if newest is None else max(newest, recorded.recorded_at)
+        following.newest_recorded_at = (
+            recorded.recorded_at if newest is None else max(newest, recorded.recorded_at)
+        )
         following._seen = self._seen | {event.event_id}
         if isinstance(event, PolicyAmended):
             following._amend(event, recorded.recorded_at)

@@ -96,10 +96,11 @@ class Position(msgspec.Struct, frozen=True):
     @staticmethod
     def decode(text: str) -> "Position":
         """Read such a text back. Raises InvalidPosition for anything else."""
+        if len(text) > POSITION_TEXT_MAX:
+            raise InvalidPosition(f"a position has at most {POSITION_TEXT_MAX} characters")
+        padded = text.encode("ascii", "replace") + b"=" * (-len(text) % 4)
         try:
-            if len(text) > POSITION_TEXT_MAX:
-                raise ValueError("too long")
-            raw = base64.b64decode(text.encode("ascii") + b"=" * (-len(text) % 4), altchars=b"-_", validate=True)
+            raw = base64.b64decode(padded, altchars=b"-_", validate=True)
             return msgspec.msgpack.decode(raw, type=Position)
-        except (ValueError, binascii.Error, msgspec.DecodeError) as fault:
+        except (binascii.Error, msgspec.DecodeError) as fault:
             raise InvalidPosition("this is no position; take one from a receipt or an answer") from fault

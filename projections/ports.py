@@ -53,7 +53,9 @@ class EventSource(Protocol):
         """The slice of the individuals' stream in which events of this key stand."""
         ...
 
-    def read(self, position: Position, limit: int = READ_RECORDS_MAX, wait_ms: int = 0) -> Sequence[LogRecord]:
+    def read(
+        self, position: Position, limit: int = READ_RECORDS_MAX, wait_ms: int = 0
+    ) -> Sequence[LogRecord]:
         """Records that follow a position; wait up to ``wait_ms`` for the first where there is none."""
         ...
 
