@@ -51,6 +51,18 @@ class LogRecord(NamedTuple):
         return f"{self.slice.stream}/{self.slice.partition}/{self.offset}"
 
 
+READ_RECORDS_MAX: Final = 10_000
+"""Records of one read of a log, and so of one transaction of a projection's store."""
+
+
+class PositionUnavailable(Exception):
+    """The log does not hold what follows this position (another generation, or a hole).
+
+    Nothing may be skipped silently: rebuild the projection from the first event. It stands here because
+    the port that raises it (``EventSource``) is the projections' and its adapters are the ledger's.
+    """
+
+
 class InvalidPosition(ValueError):
     """A text that is no position. Take one from a receipt or an answer, unchanged."""
 

@@ -4,24 +4,20 @@ Source: ``architecture.md``, *The parts* and *Projections*. Adapters pass one co
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Final, Literal, NamedTuple, Protocol, TypeAlias
+from contextlib import AbstractContextManager
+from typing import Literal, NamedTuple, Protocol, TypeAlias
 
+from events.envelope import LEDGER_TENANT
 from events.instants import Micros
-from events.streams import LogRecord, Position, Slice
-
-READ_RECORDS_MAX: Final = 10_000
-"""Records of one read, and so of one transaction of the store."""
-
-
-class PositionUnavailable(Exception):
-    """The log does not hold what follows this position (another generation, or a hole).
-
-    Nothing may be skipped silently: rebuild the projection from the first event.
-    """
+from events.streams import READ_RECORDS_MAX, LogRecord, Position, Slice
 
 
 class StoreConflict(Exception):
     """The checkpoint is not where this projector left it: another one has gone on. Start again from it."""
+
+
+class StoreFault(Exception):
+    """The store cannot be used as it stands; the message says what to do next."""
 
 
 class EventSource(Protocol):
@@ -30,7 +26,7 @@ class EventSource(Protocol):
     1. ``read`` must give records of each slice in order, without a gap, from the position's next offset on.
     2. It must give at most ``limit`` records, none where nothing follows, and never an uncommitted one.
     3. A position of another generation, or behind what the log still holds, or beyond its end, must raise
-       ``PositionUnavailable``; nothing is skipped silently.
+       ``events.streams.PositionUnavailable``; nothing is skipped silently.
     4. ``end`` must cover every event acknowledged before the call.
     5. ``slice_of`` must name the slice in which every event of that individual's key stands.
     6. ``read`` must give every slice its turn: a long slice must not starve another.
@@ -75,7 +71,11 @@ QuarantineScope: TypeAlias = Literal["individual", "tenant", "partition", "ledge
 
 
 class QuarantineEntry(NamedTuple):
-    """An unreadable record. ``subject`` is the key it denies, or empty for a partition or the ledger."""
+    """An unreadable record, and one of those whom it denies.
+
+    ``subject`` is ``tenant/individual`` for an individual, the tenant for a tenant, ``stream/partition`` for
+    a partition, and empty for the ledger.
+    """
 
     place: str
     slice: Slice
@@ -85,9 +85,33 @@ class QuarantineEntry(NamedTuple):
     reason: str
     value: bytes
 
+    @property
+    def tenant(self) -> str:
+        """The tenant that is denied, in whole or in part; empty where it is not one alone."""
+        return self.subject.partition("/")[0] if self.scope in {"individual", "tenant"} else ""
+
+
+class Resolution(NamedTuple):
+    """A tenant's operator settled the unreadable record at ``place``."""
+
+    place: str
+    by: str
+
+
+def settles(resolution: Resolution, entry: QuarantineEntry) -> bool:
+    """Whether a resolution is for that entry to heed.
+
+    ``architecture.md``, promise 10: "One tenant learns and changes nothing of another". So a tenant settles
+    what denies that tenant alone, and ``LEDGER_TENANT``, which no controller has, settles everything.
+    """
+    return resolution.place == entry.place and resolution.by in {LEDGER_TENANT, entry.tenant}
+
 
 class ReachEntry(NamedTuple):
-    """The version of a policy of which an individual was last told (``key`` is ``tenant/individual``)."""
+    """The version of a policy of which an individual was last told (``key`` is ``tenant/individual``).
+
+    In a change, version 0 says that no notice of that policy counts any more.
+    """
 
     key: str
     policy_id: str
@@ -104,24 +128,11 @@ class Change(NamedTuple):
     history: Sequence[tuple[str, HistoryEntry]]
     policies: Sequence[LogRecord]
     quarantined: Sequence[QuarantineEntry]
-    resolved: Sequence[str]
+    resolved: Sequence[Resolution]
 
 
-class StateStore(Protocol):
-    """Where a projection keeps its state.
-
-    1. ``apply`` must save everything in a change, checkpoint included, or nothing.
-    2. ``apply`` must raise ``StoreConflict``, having saved nothing, unless the checkpoint is ``expected``.
-    3. What was applied must survive the process; after a power cut the store may be older, never torn.
-    4. Keys must be told apart byte by byte (``Ana``/``ana``, ``é``/its decomposed form) and ``scan`` must go
-       in the order of their UTF-8 bytes.
-    5. ``scan``, ``history`` and ``reach`` must read a single moment of the store, in flat memory.
-    6. A ``history`` entry must never be replaced: (key, event id) is unique, and ``apply`` with a pair that
-       is there already must raise ``StoreConflict``.
-    7. ``known_ids`` must find exactly those pairs (key, event id) that history holds.
-    8. A reader must never see part of a change, and a reader must not block the writer for long.
-    9. A quarantine entry must count as open unless its place was resolved, in whichever order the two came.
-    """
+class StateReads(Protocol):
+    """What can be read of a projection's state."""
 
     def checkpoint(self) -> Position | None:
         """The position that the state includes; none in a fresh store."""
@@ -148,11 +159,41 @@ class StateStore(Protocol):
         ...
 
     def reach(self, tenant: str, policy_id: str) -> Iterator[ReachEntry]:
-        """Who was last told which version of a policy, by key."""
+        """Who was last told which version of a policy, in the order of the key's bytes."""
         ...
 
-    def open_quarantine(self) -> Sequence[QuarantineEntry]:
-        """The unreadable records that nobody has resolved yet."""
+    def open_quarantine(
+        self, denying: Collection[tuple[QuarantineScope, str]] | None = None
+    ) -> Sequence[QuarantineEntry]:
+        """The unreadable records that nobody has resolved yet, by slice and offset.
+
+        With ``denying``, those alone whose scope and subject are among the given pairs.
+        """
+        ...
+
+
+class StateStore(StateReads, Protocol):
+    """Where a projection keeps its state.
+
+    1. ``apply`` must save everything in a change, checkpoint included, or nothing.
+    2. ``apply`` must raise ``StoreConflict``, having saved nothing, unless the checkpoint is ``expected``.
+    3. What was applied must survive the process; after a power cut the store may be older, never torn.
+    4. Keys must be told apart byte by byte (``Ana``/``ana``, ``é``/its decomposed form) and ``scan`` must go
+       in the order of their UTF-8 bytes.
+    5. ``scan``, ``policies``, ``history`` and ``reach`` must read a single moment of the store, in flat memory.
+    6. A ``history`` entry must never be replaced: (key, event id) is unique, and ``apply`` with a pair that
+       is there already must raise ``StoreConflict``.
+    7. ``known_ids`` must find exactly those pairs (key, event id) that history holds.
+    8. A reader must never see part of a change, and a reader must not block the writer for long.
+    9. A quarantine entry must count as open unless a resolution ``settles`` it, in whichever order the two
+       came; a place may be quarantined for several subjects.
+    10. Whatever is read within one ``view`` must be of one single moment, however the store goes on meanwhile.
+    11. Reads must be safe from many threads, also while another one applies.
+    12. What keeps the store from reading or saving must be raised as ``StoreFault``, having saved nothing.
+    """
+
+    def view(self) -> AbstractContextManager[StateReads]:
+        """Reads of one moment, until the context ends. Hold it briefly: it keeps old pages from reuse."""
         ...
 
     def apply(self, change: Change) -> None:
