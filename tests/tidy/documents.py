@@ -1,0 +1,85 @@
+"""What the documents name, as the tests compare it with what exists."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from pathlib import PurePosixPath
+
+import click
+
+from tests.tidy.configuration import code_of
+from tests.tidy.source import Finding, Source
+
+# A document by its name, wherever it is mentioned; an address on the web is none of ours.
+DOCUMENT = re.compile(r"(?<![\w/.:*-])(?!https?:)((?:[\w.-]+/)*[A-Za-z][\w.-]*\.md)\b")
+VARIABLE = re.compile(r"\bCHOICE_LEDGER_[A-Z][A-Z_]*[A-Z]\b")
+INVOCATION = re.compile(r"(?:^|[\s$(`])choice-ledger((?: +[a-z][a-z-]*)+)")
+# Documents that readers are told to write, or that name what is theirs.
+NOT_OURS = frozenset({"TIGER_STYLE.md"})
+
+
+def missing_documents(sources: Iterable[Source], paths: AbstractSet[str]) -> Iterator[Finding]:
+    """Mentions of a document that is not there: by its path, or by its bare name anywhere."""
+    names = {PurePosixPath(path).name for path in paths}
+    for source in sources:
+        for number, line in enumerate(source.lines, start=1):
+            for match in DOCUMENT.finditer(line):
+                mention = match[1]
+                if PurePosixPath(mention).name not in names | NOT_OURS:
+                    yield Finding(path=source.path, line=number, what=f"names {mention}, which is not there")
+
+
+def variables_in(text: str) -> set[str]:
+    """The environment variables of ours that a text names."""
+    return set(VARIABLE.findall(text))
+
+
+def command_paths(
+    command: click.Command, path: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    """Every command that can be run, with the words after the program's name; hidden ones are left out."""
+    if command.hidden:
+        return
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            found = command.get_command(context, name)
+            assert found is not None, name
+            yield from command_paths(found, (*path, name))
+    else:
+        yield path, command
+
+
+def invocations(text: str) -> Iterator[tuple[str, ...]]:
+    """The commands of ours that a Markdown text shows as code: the words after the program's name."""
+    for line in code_of(text):
+        for match in INVOCATION.finditer(line):
+            yield tuple(match[1].split())
+
+
+def unknown_invocations(text: str, known: AbstractSet[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """Shown commands that do not begin with the words of a command that exists (arguments may follow)."""
+    groups = {path[:length] for path in known for length in range(1, len(path) + 1)}
+    return [
+        words
+        for words in invocations(text)
+        if not any(words[: len(path)] == path for path in known) and words not in groups
+    ]
+
+
+def undocumented(names: Iterable[str], text: str) -> list[str]:
+    """Names that a text does not show in back-ticks."""
+    shown = set(re.findall(r"`+([^`\n]+?)`+", text))
+    return sorted(
+        name for name in names if not any(name == one or one.startswith(f"{name} ") for one in shown)
+    )
+
+
+def long_options(commands: Mapping[tuple[str, ...], click.Command]) -> dict[str, set[str]]:
+    """The long options of each command, by its words."""
+    return {
+        " ".join(path): {
+            name for parameter in command.params for name in parameter.opts if name.startswith("--")
+        }
+        for path, command in commands.items()
+    }
