@@ -180,14 +180,15 @@ class StateStore(StateReads, Protocol):
     3. What was applied must survive the process; after a power cut the store may be older, never torn.
     4. Keys must be told apart byte by byte (``Ana``/``ana``, ``é``/its decomposed form) and ``scan`` must go
        in the order of their UTF-8 bytes.
-    5. ``scan``, ``policies``, ``history`` and ``reach`` must read a single moment of the store, in flat memory.
+    5. ``scan``, ``policies``, ``history`` and ``reach`` must read a single moment of the store; those that
+       answer an iterator must do so in flat memory.
     6. A ``history`` entry must never be replaced: (key, event id) is unique, and ``apply`` with a pair that
        is there already must raise ``StoreConflict``.
     7. ``known_ids`` must find exactly those pairs (key, event id) that history holds.
     8. A reader must never see part of a change, and a reader must not block the writer for long.
     9. A quarantine entry must count as open unless a resolution ``settles`` it, in whichever order the two
        came; a place may be quarantined for several subjects.
-    10. Whatever is read within one ``view`` must be of one single moment, however the store goes on meanwhile.
+    10. Whatever is read within one ``view`` must be of one single moment, though the store goes on meanwhile.
     11. Reads must be safe from many threads, also while another one applies.
     12. What keeps the store from reading or saving must be raised as ``StoreFault``, having saved nothing.
     """
