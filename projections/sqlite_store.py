@@ -1,0 +1,237 @@
+"""The default ``StateStore``: one SQLite file, written by one connection and read by many.
+
+WAL with ``synchronous=NORMAL``. A commit does not wait for the disk, so a power cut may take the last
+changes back; it takes each whole, with its checkpoint, and the projector folds those records again. Nothing
+acknowledged rests on this file. (The log is another matter: see ``ledger/sqlite_log.py``.)
+
+The layout is for a million individuals. Each has a small integer in place of its key; ``history`` is
+appended to and never rewritten; what has to be found by (individual, event id) is a narrow index; and each
+batch is sorted before it is saved, so that neighbours are written together.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import apsw
+
+from events.streams import LogRecord, Position
+from projections.ports import (
+    Change,
+    HistoryEntry,
+    QuarantineEntry,
+    QuarantineScope,
+    ReachEntry,
+    StateReads,
+    StoreConflict,
+    StoreFault,
+)
+from projections.sqlite_tables import SCHEMA, Reads, save
+
+APPLICATION_ID: Final = 0x434C5053
+"""``PRAGMA application_id`` of this file ("CLPS"): what tells it from the log's file and from others."""
+
+SCHEMA_VERSION: Final = 1
+"""``PRAGMA user_version``: a store of another layout is rebuilt from the log, never converted."""
+
+BUSY_TIMEOUT_MS: Final = 5_000
+"""How long a change waits for another process that is writing to the same file."""
+
+READERS_IDLE_MAX: Final = 8
+"""Read connections that are kept open while nobody reads."""
+
+WRITER_CACHE_KIB: Final = 65_536
+"""Page cache of the writer: it holds the narrow indexes of a million individuals."""
+
+CHECKPOINT_PAGES: Final = 4_000
+"""Pages in the write-ahead log from which SQLite moves them into the file: a few batches' worth."""
+
+
+class NotAStateStore(StoreFault):
+    """The file is something else. Name another path, or move the file away; it was not changed."""
+
+
+class OtherStoreVersion(StoreFault):
+    """The file has the layout of another release. Rebuild the projection into a fresh file."""
+
+
+class SqliteStore:
+    """A ``StateStore`` in one file. See the port for what it must do; safe from many threads."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the store, or make a fresh one where there is no file (its folder must be there).
+
+        Raises NotAStateStore, OtherStoreVersion, and StoreFault where the file cannot be opened.
+        """
+        self._path = path
+        self._writing = threading.Lock()
+        self._idle: deque[apsw.Connection] = deque()
+        self._closed = False
+        with _faults():
+            self._writer = _opened(path)
+
+    @contextmanager
+    def view(self) -> Iterator[StateReads]:
+        """Reads of one moment: a read transaction of SQLite, which blocks no writer."""
+        with _faults():
+            connection = self._reader()
+            try:
+                # The transaction begins with the first read, so one is made at once.
+                connection.execute("BEGIN; SELECT count(*) FROM ledger")
+                yield Reads(connection)
+            finally:
+                self._give_back(connection)
+
+    def checkpoint(self) -> Position | None:
+        """The position that the state includes; none in a fresh store."""
+        with self.view() as reads:
+            return reads.checkpoint()
+
+    def facts(self, keys: Collection[str]) -> dict[str, bytes]:
+        """The facts of those individuals that the store knows, by key."""
+        with self.view() as reads:
+            return reads.facts(keys)
+
+    def known_ids(self, pairs: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
+        """Those of the pairs (key, event id) whose event is in the history."""
+        with self.view() as reads:
+            return reads.known_ids(pairs)
+
+    def history(self, key: str) -> Sequence[HistoryEntry]:
+        """Every event of one individual, in the order in which it was folded."""
+        with self.view() as reads:
+            return reads.history(key)
+
+    def policies(self) -> Iterator[LogRecord]:
+        """Every record of the policies' stream that was folded, in log order."""
+        with self.view() as reads:
+            yield from reads.policies()
+
+    def scan(self) -> Iterator[tuple[str, bytes]]:
+        """Every individual's key and facts, in the order of the key's bytes."""
+        with self.view() as reads:
+            yield from reads.scan()
+
+    def reach(self, tenant: str, policy_id: str) -> Iterator[ReachEntry]:
+        """Who was last told which version of a policy, in the order of the key's bytes."""
+        with self.view() as reads:
+            yield from reads.reach(tenant, policy_id)
+
+    def open_quarantine(
+        self, denying: Collection[tuple[QuarantineScope, str]] | None = None
+    ) -> Sequence[QuarantineEntry]:
+        """The unreadable records that nobody has resolved yet; with ``denying``, those of these pairs."""
+        with self.view() as reads:
+            return reads.open_quarantine(denying)
+
+    def apply(self, change: Change) -> None:
+        """Save a change in one transaction. Raises StoreConflict, or StoreFault, having saved nothing."""
+        with self._writing, _faults():
+            if self._closed:
+                raise StoreFault("the store is closed; open it again")
+            self._writer.execute("BEGIN IMMEDIATE")
+            try:
+                save(self._writer, change)
+                self._writer.execute("COMMIT")
+            finally:
+                if self._writer.in_transaction:
+                    self._writer.execute("ROLLBACK")
+
+    def close(self) -> None:
+        """Close every connection. A view that is still open ends with its context."""
+        with self._writing:
+            self._closed = True
+            self._writer.close()
+            while self._idle:
+                self._idle.pop().close()
+
+    def _reader(self) -> apsw.Connection:
+        if self._closed:
+            raise StoreFault("the store is closed; open it again")
+        try:
+            return self._idle.pop()
+        except IndexError:
+            connection = apsw.Connection(str(self._path), flags=apsw.SQLITE_OPEN_READWRITE)
+            connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+            connection.execute("PRAGMA query_only = ON")
+            return connection
+
+    def _give_back(self, connection: apsw.Connection) -> None:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        # A reader that was left half read would hold its moment for ever; closing the connection ends it.
+        is_idle = connection.txn_state() == apsw.SQLITE_TXN_NONE
+        if is_idle and not self._closed and len(self._idle) < READERS_IDLE_MAX:
+            self._idle.append(connection)
+        else:
+            connection.close()
+
+
+@contextmanager
+def _faults() -> Iterator[None]:
+    """Turn what SQLite says into what the port says."""
+    try:
+        yield
+    except apsw.ConstraintError as fault:
+        raise StoreConflict("the store holds this event already; start again from its checkpoint") from fault
+    except apsw.BusyError as fault:
+        raise StoreFault("another process holds the store's file; stop it, or wait for it to end") from fault
+    except apsw.FullError as fault:
+        raise StoreFault("the disk of the store is full; make room and start again") from fault
+    except apsw.Error as fault:
+        raise StoreFault(f"the store's file cannot be used ({type(fault).__name__}); rebuild it") from fault
+
+
+def _opened(path: Path) -> apsw.Connection:
+    """The writer's connection to a file that is known to be a store of this layout."""
+    connection = apsw.Connection(str(path))
+    try:
+        connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+        _check_or_create(connection)
+        for pragma in (
+            "journal_mode = WAL",
+            "synchronous = NORMAL",
+            f"cache_size = -{WRITER_CACHE_KIB}",
+            f"wal_autocheckpoint = {CHECKPOINT_PAGES}",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _check_or_create(connection: apsw.Connection) -> None:
+    try:
+        application_id = connection.pragma("application_id")
+        version = connection.pragma("user_version")
+    except apsw.NotADBError as fault:
+        raise NotAStateStore("the file is no database; name another path for the store") from fault
+    if application_id == 0 and version == 0:
+        _create(connection)
+    elif application_id != APPLICATION_ID:
+        raise NotAStateStore("the file is another application's; name another path for the store")
+    elif version != SCHEMA_VERSION:
+        raise OtherStoreVersion(
+            f"the store has layout {version}, this release has {SCHEMA_VERSION}; rebuild the projection"
+        )
+
+
+def _create(connection: apsw.Connection) -> None:
+    """Lay out a fresh file, in one transaction, unless another process has done so meanwhile."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        if connection.pragma("application_id") == 0:
+            if connection.execute("SELECT count(*) FROM sqlite_schema").get:
+                raise NotAStateStore("the file is another database; name another path for the store")
+            connection.execute(SCHEMA)
+            connection.execute(
+                f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION}"
+            )
+        connection.execute("COMMIT")
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
