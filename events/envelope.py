@@ -27,6 +27,9 @@ TEXT_BYTES_MAX: Final = 8_192
 LEDGER_TENANT: Final = "ledger"
 """The tenant of events that concern the ledger itself, such as its beginning. No controller may use it."""
 
+VERSION_MAX: Final = 2**31 - 1
+"""The greatest version (and meaning) that an event can name: a 32-bit integer."""
+
 ActorKind: TypeAlias = Literal["individual", "agent", "guardian", "officer", "service", "authority"]
 Medium: TypeAlias = Literal["web", "intranet", "app", "email", "mail", "verbal", "api", "gpc", "link"]
 
@@ -39,7 +42,8 @@ _CONTROL_CATEGORIES: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"
 
 class InvalidEvent(ValueError):
     """A value that an event may not have. ``field`` names it; the message never repeats the value,
-    which may be personal data that strayed there."""
+    which may be personal data that strayed there.
+    """
 
     def __init__(self, field: str, message: str) -> None:
         """Name the field and say what it must be."""
@@ -118,9 +122,9 @@ def check_instant(field: str, value: Micros) -> None:
 
 
 def check_version(field: str, value: int) -> None:
-    """Refuse a version that is not a positive 32-bit integer."""
-    if not 1 <= value <= 2**31 - 1:
-        raise InvalidEvent(field, "must be an integer from 1 to 2147483647")
+    """Refuse a version that 32 bits cannot hold; one that cannot stand (0, a gap) the fold judges."""
+    if not -VERSION_MAX <= value <= VERSION_MAX:
+        raise InvalidEvent(field, f"must be an integer of at most {VERSION_MAX}")
 
 
 class Actor(msgspec.Struct, frozen=True, kw_only=True):

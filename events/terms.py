@@ -7,7 +7,7 @@ from typing import Final, Literal, TypeAlias
 
 import msgspec
 
-from events.envelope import InvalidEvent, check_key, check_name, check_text
+from events.envelope import InvalidEvent, check_key, check_name, check_text, check_version
 from events.instants import DURATION_MAX, Micros
 
 Mode: TypeAlias = Literal["necessary", "opt_out", "opt_in"]
@@ -74,8 +74,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
             check_name("data", category)
         for population in self.populations or ():
             check_name("populations", population)
-        if not 0 <= self.meaning <= 2**31 - 1:
-            raise InvalidEvent("meaning", "must be an integer from 0 to 2147483647")
+        check_version("meaning", self.meaning)
         _check_period("choice_period", self.choice_period)
         _check_period("valid_for", self.valid_for)
 

@@ -20,14 +20,14 @@ class Chosen(NamedTuple):
 
     ``applies`` is the first choice, from the last to the first, that is not passed over. ``fault`` is the
     code of the latest opt-in that was, and ``faulty`` that opt-in; ``objection`` the latest opt-out that was.
-    ``expires_at`` is when the opt-in that applies ends.
+    ``expiries`` are the instants at which the opt-ins that were looked at end.
     """
 
     applies: Choice | None = None
     fault: ConsentFault | None = None
     faulty: Choice | None = None
     objection: Choice | None = None
-    expires_at: Micros | None = None
+    expiries: tuple[Micros, ...] = ()
 
 
 NOTHING_CHOSEN: Final = Chosen()
@@ -40,6 +40,7 @@ def chosen(
     fault: ConsentFault | None = None
     faulty: Choice | None = None
     objection: Choice | None = None
+    expiries: tuple[Micros, ...] = ()
     for choice in reversed(facts.choices):
         if choice.occurred_at > at or not covers_question(plan, choice):
             continue
@@ -47,17 +48,18 @@ def chosen(
             if mode == "necessary" and plan.is_objection(choice.occurred_at):
                 objection = objection or choice
                 continue
-            return Chosen(choice, fault, faulty, objection)
+            return Chosen(choice, fault, faulty, objection, expiries)
         if mode == "necessary":
             continue
         told = _referred_to(plan, choice, notices)
         failing = _consent_fault(choice, told, at, minor)
+        if told is not None and told.valid_for is not None:
+            expiries = (*expiries, choice.occurred_at + told.valid_for)
         if failing is None:
-            ends = None if told is None or told.valid_for is None else choice.occurred_at + told.valid_for
-            return Chosen(choice, fault, faulty, objection, ends)
+            return Chosen(choice, fault, faulty, objection, expiries)
         if faulty is None:
             fault, faulty = failing, choice
-    return Chosen(None, fault, faulty, objection)
+    return Chosen(None, fault, faulty, objection, expiries)
 
 
 def covers_question(plan: Plan, choice: Choice) -> bool:

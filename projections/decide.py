@@ -205,7 +205,7 @@ def _told_and_chosen(case: _Case) -> _Answer:
         return _Answer("told_terms_differ", evidence)
     mode = plan.stricter(told)
     choice = chosen(plan, case.facts, notices, mode=mode, at=case.at, minor=MINOR in case.populations)
-    turns_at = () if choice.expires_at is None else (choice.expires_at,)
+    turns_at = choice.expiries
     if mode != "necessary":
         run = run_of(plan, notices)
         offer = next((notice for notice in run if notice.choice_offered), None)
