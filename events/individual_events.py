@@ -16,7 +16,6 @@ from events.envelope import (
     check_selector,
     check_sha256,
     check_text,
-    check_uuid,
     check_version,
 )
 from events.instants import Micros
@@ -154,7 +153,7 @@ class DisclosureCompelled(IndividualStreamEvent, frozen=True, kw_only=True):
     legal_reference: str
     purposes: tuple[str, ...] | None = None
     data: tuple[str, ...] | None = None
-    from_: Micros | None = msgspec.field(name="from", default=None)
+    from_: Micros = msgspec.field(name="from")
     to: Micros | None = None
 
     def __post_init__(self) -> None:
@@ -215,4 +214,3 @@ class QuarantineResolved(IndividualStreamEvent, frozen=True, kw_only=True):
         IndividualStreamEvent.__post_init__(self)
         check_name("position", self.position)
         check_text("how", self.how)
-

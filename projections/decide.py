@@ -125,7 +125,7 @@ def _compels(case: _Case, compelled: Compelled) -> bool:
     return (
         compelled.recipient == case.plan.recipient
         and compelled.occurred_at <= case.at
-        and (compelled.since is None or compelled.since <= case.at)
+        and compelled.since <= case.at
         and (compelled.to is None or case.at < compelled.to)
         and covers(compelled.purposes, case.plan.purpose)
         and (compelled.data is None or case.plan.data.issubset(compelled.data))

@@ -101,7 +101,7 @@ class Compelled(msgspec.Struct, frozen=True, array_like=True):
     recipient: str
     purposes: tuple[str, ...] | None
     data: tuple[str, ...] | None
-    since: Micros | None
+    since: Micros
     to: Micros | None
 
     @property
