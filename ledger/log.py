@@ -72,7 +72,8 @@ class EventLog(Protocol):
     2. ``Acknowledged`` must be told only when the event survives whatever the adapter promises to survive
        (embedded: process kill, system crash, power cut; Kafka: any one of three brokers).
     3. ``Rejected`` must be told only when the event is not, and will not be, in the log by this append
-       (reasons: ``too_large``, ``id_conflict``, ``clock``, ``occurred_after_recorded``, ``invalid_time``).
+       (reasons: ``too_large``, ``id_conflict``, ``clock``, ``occurred_after_recorded``, ``invalid_time``,
+       ``overloaded``, ``storage``; the last two may pass: the same event may be sent again).
     4. Whatever is neither must be ``Unknown``, within ``APPEND_DEADLINE`` and a few seconds.
     5. Events of one key must stand in the log in the order of the proposals that carried them, and those of
        successive appends by one caller in the order of the calls.
@@ -85,8 +86,8 @@ class EventLog(Protocol):
     9. Keys must be told apart byte by byte: ``Ana`` is not ``ana``, and ``é`` is not its decomposed form.
     10. ``append`` must be safe to call from many threads, and from many processes on one log.
     11. A new log must begin with exactly one ``LedgerBegun``, whose generation every position bears.
-    12. An event that was ``heard_now`` must be stored as ``ledger.dating.dated`` says, its two times equal, and a
-        repetition of it is the same event whatever ``occurred_at`` it bears.
+    12. An event that was ``heard_now`` must be stored as ``ledger.dating.dated`` says, its two times equal,
+        and a repetition of it must be known for the same event whatever ``occurred_at`` it bears.
     13. ``append`` of more than ``BATCH_EVENTS_MAX`` proposals must raise ``LogFault`` and append nothing.
     """
 

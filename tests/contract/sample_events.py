@@ -1,0 +1,81 @@
+"""Events for the tests of logs: small ones in any number, and one of any wished size."""
+
+import uuid
+
+from events.codec import encode
+from events.individual_events import ChoiceMade, IndividualDescribed
+from events.instants import Micros
+from events.policy_events import PolicyAmended, SafeguardWaived
+from events.union import Recorded
+
+TENANT = "acme"
+POPULATION_BYTES = 100
+"""Bytes of each name that fills an event: with its length, Avro spends two bytes more on it."""
+
+
+def new_id() -> str:
+    """A fresh event id."""
+    return str(uuid.uuid4())
+
+
+def choice(
+    at: Micros, individual: str = "ana", purpose: str = "website.email", event_id: str | None = None
+) -> ChoiceMade:
+    """An opt-out, heard from the individual at that instant."""
+    return ChoiceMade(
+        event_id=event_id or new_id(),
+        tenant=TENANT,
+        individual=individual,
+        occurred_at=at,
+        decision="opt_out",
+        purposes=(purpose,),
+    )
+
+
+def waiver(at: Micros, why: str = "a drill", event_id: str | None = None) -> SafeguardWaived:
+    """An event of the policies' stream."""
+    return SafeguardWaived(
+        event_id=event_id or new_id(), tenant=TENANT, occurred_at=at, what="min.insync.replicas", why=why
+    )
+
+
+def amendment(at: Micros, effective_at: Micros) -> PolicyAmended:
+    """A first version of a policy, with nothing in it."""
+    return PolicyAmended(
+        event_id=new_id(),
+        tenant=TENANT,
+        occurred_at=at,
+        policy_id="website",
+        version=1,
+        effective_at=effective_at,
+    )
+
+
+def event_of_size(at: Micros, size_bytes: int) -> IndividualDescribed:
+    """An event whose record value has exactly this many bytes, whenever it is recorded in our time."""
+    count = (size_bytes - len(encode(Recorded(described(at, ()), at)))) // (POPULATION_BYTES + 2) - 1
+    rest = size_bytes - len(encode(Recorded(described(at, filling(count)), at)))
+    while rest > 64 + 2 + POPULATION_BYTES:
+        count += 1
+        rest = size_bytes - len(encode(Recorded(described(at, filling(count)), at)))
+    event = described(at, (*filling(count), "x" * (rest - 2)))
+    missing = size_bytes - len(encode(Recorded(event, at)))
+    event = described(at, (*filling(count), "x" * (rest - 2 + missing)))
+    assert len(encode(Recorded(event, at))) == size_bytes
+    return event
+
+
+def filling(count: int) -> tuple[str, ...]:
+    """So many names of populations, all of the same length."""
+    return tuple(f"{number:0{POPULATION_BYTES}d}" for number in range(count))
+
+
+def described(at: Micros, populations: tuple[str, ...]) -> IndividualDescribed:
+    """An event that is as long as its populations make it."""
+    return IndividualDescribed(
+        event_id="00000000-0000-4000-8000-000000000001",
+        tenant=TENANT,
+        individual="ana",
+        occurred_at=at,
+        populations=populations,
+    )
