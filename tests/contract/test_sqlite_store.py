@@ -1,0 +1,124 @@
+"""The SQLite store meets the contract of its port, and tells its own file from others."""
+
+from pathlib import Path
+
+import apsw
+import pytest
+
+from projections.ports import StoreFault
+from projections.sqlite_store import (
+    APPLICATION_ID,
+    READERS_IDLE_MAX,
+    SCHEMA_VERSION,
+    NotAStateStore,
+    OtherStoreVersion,
+    SqliteStore,
+)
+from tests.contract.state_store_contract import (
+    DurableStateStoreContract,
+    OpenStore,
+    full_change,
+    position,
+    state_of,
+)
+
+
+class TestSqliteStore(DurableStateStoreContract):
+    """Every requirement of the port."""
+
+    @pytest.fixture
+    def open_store(self, tmp_path: Path) -> OpenStore:
+        """The store of one file."""
+        return lambda: SqliteStore(tmp_path / "state.sqlite")
+
+
+def test_the_file_says_what_it_is(tmp_path: Path) -> None:
+    """A fresh file bears the application's id and its layout's version, and is in WAL mode."""
+    SqliteStore(tmp_path / "state.sqlite").close()
+    with apsw.Connection(str(tmp_path / "state.sqlite")) as connection:
+        assert connection.pragma("application_id") == APPLICATION_ID
+        assert connection.pragma("user_version") == SCHEMA_VERSION
+        assert connection.pragma("journal_mode") == "wal"
+
+
+def test_another_applications_file_is_refused(tmp_path: Path) -> None:
+    """A file with another application's id is refused, and stays as it was, byte for byte."""
+    path = tmp_path / "other.sqlite"
+    with apsw.Connection(str(path)) as connection:
+        connection.execute("CREATE TABLE t (x); PRAGMA application_id = 7")
+    connection.close()
+    before = path.read_bytes()
+    with pytest.raises(NotAStateStore):
+        SqliteStore(path)
+    assert path.read_bytes() == before
+
+
+def test_a_database_without_an_id_is_refused_unless_it_is_empty(tmp_path: Path) -> None:
+    """A database that bears no id but has a table is somebody's: it is refused; an empty file is taken."""
+    path = tmp_path / "other.sqlite"
+    with apsw.Connection(str(path)) as connection:
+        connection.execute("CREATE TABLE t (x)")
+    connection.close()
+    with pytest.raises(NotAStateStore):
+        SqliteStore(path)
+    empty = tmp_path / "empty.sqlite"
+    empty.touch()
+    SqliteStore(empty).close()
+    assert empty.stat().st_size > 0
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    """A file of other bytes is refused and stays as it was."""
+    path = tmp_path / "notes.txt"
+    path.write_bytes(b"not a database, but long enough to be read as one\n" * 99)
+    before = path.read_bytes()
+    with pytest.raises(NotAStateStore):
+        SqliteStore(path)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("version", [0, SCHEMA_VERSION + 1])
+def test_another_layout_is_refused(tmp_path: Path, version: int) -> None:
+    """A store of another release's layout is refused: it is rebuilt, never guessed at."""
+    path = tmp_path / "state.sqlite"
+    SqliteStore(path).close()
+    with apsw.Connection(str(path)) as connection:
+        connection.execute(f"PRAGMA user_version = {version}")
+    connection.close()
+    with pytest.raises(OtherStoreVersion, match="rebuild"):
+        SqliteStore(path)
+
+
+def test_a_folder_that_is_not_there_is_a_fault(tmp_path: Path) -> None:
+    """A store in a folder that is not there is a fault of the store, not a crash of the library."""
+    with pytest.raises(StoreFault):
+        SqliteStore(tmp_path / "missing" / "state.sqlite")
+
+
+def test_a_file_that_was_spoiled_is_a_fault_that_names_the_way_out(tmp_path: Path) -> None:
+    """A store whose pages were overwritten raises a fault that says to rebuild, and saves nothing."""
+    path = tmp_path / "state.sqlite"
+    store = SqliteStore(path)
+    store.apply(full_change(None, 1))
+    store.close()
+    spoiled = bytearray(path.read_bytes())
+    spoiled[4096:] = b"\xa5" * (len(spoiled) - 4096)
+    path.write_bytes(spoiled)
+    again = SqliteStore(path)
+    with pytest.raises(StoreFault, match="rebuild"):
+        again.apply(full_change(position(1, policies=1), 2))
+    again.close()
+
+
+def test_readers_past_the_limit_are_closed(tmp_path: Path) -> None:
+    """Any number of views may be open at once; when they end, no more connections stay than the limit."""
+    store = SqliteStore(tmp_path / "state.sqlite")
+    store.apply(full_change(None, 1))
+    views = [store.view() for _ in range(READERS_IDLE_MAX + 3)]
+    opened = [view.__enter__() for view in views]
+    assert {view.checkpoint() for view in opened} == {position(1, policies=1)}
+    for view in views:
+        view.__exit__(None, None, None)
+    assert len(store._idle) == READERS_IDLE_MAX
+    assert state_of(store)[0] == position(1, policies=1)
+    store.close()
