@@ -179,11 +179,10 @@ def _to_pairs(fields: Fields, pairs: _Pairs) -> None:
 
 def _from_pairs(fields: Fields, pairs: _Pairs) -> None:
     entries = fields[pairs.field]
-    if not entries:
-        fields[pairs.field] = entries if entries is None else {}
+    if entries is None:
         return
     keys = [entry[pairs.key] for entry in entries]
-    if any(key >= following for key, following in pairwise(keys)):
+    if len(keys) > 1 and any(key >= following for key, following in pairwise(keys)):
         raise UndecodableRecord("not_canonical", f"`{pairs.field}` is not sorted, or names a key twice")
     fields[pairs.field] = {entry[pairs.key]: entry[pairs.value] for entry in entries}
 

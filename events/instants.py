@@ -19,6 +19,7 @@ DAY: Final[Micros] = 24 * HOUR
 WEEK: Final[Micros] = 7 * DAY
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_NAIVE_EPOCH: Final = _EPOCH.replace(tzinfo=None)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
 INSTANT_MIN: Final[Micros] = (datetime(1, 1, 1, tzinfo=UTC) - _EPOCH) // _MICROSECOND
@@ -61,8 +62,8 @@ def parse_instant(text: str) -> Micros:
 
 def format_instant(instant: Micros) -> str:
     """The RFC 3339 text of an instant, always with six fractional digits and ``Z``."""
-    moment = _EPOCH + timedelta(microseconds=instant)
-    return f"{moment:%H:%M:%S}".join((f"{moment.year:04d}-{moment:%m-%d}T", f".{moment.microsecond:06d}Z"))
+    moment = _NAIVE_EPOCH + timedelta(microseconds=instant)
+    return moment.isoformat(timespec="microseconds") + "Z"
 
 
 def parse_duration(text: str) -> Micros:
