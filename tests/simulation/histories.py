@@ -356,9 +356,9 @@ def irrelevant(rng: random.Random) -> list[Line]:
     """Events that change no decision."""
     at = day(rng.choice(_DAYS))
     every: tuple[Line, ...] = (
-        {"type": "ChoiceApplied", "service": "mailer", "applied": 3},
+        {"type": "ChoiceApplied", "service": "mailer", "applied": "AA"},
         {"type": "MandateGiven", "mandate_id": "m1", "holder": "parent", "kind": "guardian"},
-        {"type": "MandateEnded", "mandate_id": "m1"},
+        {"type": "MandateEnded", "mandate_id": "m1", "holder": "g1", "kind": "guardian"},
         {"type": "IndividualsLinked", "other": "bo"},
         {"type": "IndividualsUnlinked", "other": "bo"},
         {

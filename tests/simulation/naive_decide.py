@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tests.simulation.naive_case import (
-    STRICTNESS,
     Case,
     case_at,
     declare,
@@ -23,7 +22,6 @@ from tests.simulation.naive_case import (
     populations_of,
     run_of,
     terms_told,
-    told_terms,
     version_numbered,
 )
 from tests.simulation.naive_facts import (
@@ -146,9 +144,8 @@ def overridden(case: Case) -> list[str]:
     # § "What it overrides (erased, restricted, opted out) is reported beside the answer."
     codes = [found["reason"] for found in (erased(case), restricted(case)) if found is not None]
     notices = notices_of(case)
-    modes = [mode_for(terms, case.recipient) for terms in (case.terms, told_terms(case, notices)) if terms]
-    # Where there are neither terms nor told terms, nothing makes the use necessary, and an opt-out applies.
-    mode = max(modes, key=STRICTNESS.__getitem__, default="opt_in")
+    # Where there are no terms in force, nothing makes the use necessary, and an opt-out applies.
+    mode = mode_that_applies(case, notices) if case.terms else "opt_in"
     applied = go_through_choices(case, mode, notices).applied
     return [*codes, "opted_out"] if applied is not None and applied["decision"] == "opt_out" else codes
 
