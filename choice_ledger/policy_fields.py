@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Final, TypeAlias
 
-from choice_ledger.policy_yaml import Entry, Mapping, Node, PolicyFileError, Scalar, Sequence
+from choice_ledger.policy_yaml import Entry, Mapping, Node, PolicyFileError, Scalar, Sequence, path_to
 from events.envelope import InvalidEvent, check_key, check_name, check_selector, check_text
 from events.instants import format_duration, format_instant, parse_duration, parse_instant
 
@@ -23,7 +23,7 @@ INTEGER_MAX: Final = 2**31 - 1
 _INTEGER: Final = re.compile(r"[1-9][0-9]{0,9}", re.ASCII)
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reader:
     """One reading of one file: the faults so far, and the registries that references are held against."""
 
@@ -57,6 +57,7 @@ def _checked(check: Callable[[str, str], None]) -> Rule:
             check(where, text)
         except InvalidEvent as fault:
             reader.fault(node.line, where, fault.message)
+            return None
         return text
 
     return rule
@@ -172,15 +173,15 @@ def mapping_of(rules: dict[str, Rule], required: Collection[str] = ()) -> Rule:
         for entry in node.entries:
             if entry.key not in rules:
                 hint = _hint(entry.key, rules)
-                reader.fault(entry.line, _inner(where, entry.key), f"is no field here; {hint}")
+                reader.fault(entry.line, path_to(where, entry.key), f"is no field here; {hint}")
         values: dict[str, Value] = {}
         for field_name, field_rule in rules.items():
             given = entries.get(field_name)
             if given is not None and not _is_null(given):
-                values[field_name] = field_rule(reader, given.value, _inner(where, field_name))
+                values[field_name] = field_rule(reader, given.value, path_to(where, field_name))
             elif field_name in required:
                 line = node.line if given is None else given.line
-                reader.fault(line, _inner(where, field_name), "is missing; it must be given")
+                reader.fault(line, path_to(where, field_name), "is missing; it must be given")
         return values
 
     return rule
@@ -195,7 +196,7 @@ def table_of(key_rule: Rule, value_rule: Rule) -> Rule:
             return None
         values: dict[str, Value] = {}
         for entry in node.entries:
-            inner = _inner(where, entry.key)
+            inner = path_to(where, entry.key)
             key_rule(reader, Scalar(line=entry.line, text=entry.key, kind="str"), inner)
             values[entry.key] = value_rule(reader, entry.value, inner)
         return values
@@ -233,10 +234,6 @@ def reference_to(registry: str) -> Rule:
 
 def _is_null(entry: Entry) -> bool:
     return isinstance(entry.value, Scalar) and entry.value.kind == "null"
-
-
-def _inner(where: str, name_: str) -> str:
-    return f"{where}.{name_}" if where else name_
 
 
 def _hint(word: str, known: Collection[str]) -> str:

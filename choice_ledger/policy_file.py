@@ -240,7 +240,7 @@ def _gpc_purpose(reader: Reader, node: Node, where: str) -> Value:
 
 # ----------------------------------------------------------------------------------------------- the wording
 
-_WORDING_FILE: Final = mapping_of({"file": short_text}, required=("file",))
+_WORDING_FILE: Final = mapping_of({"file": name}, required=("file",))
 
 
 def _wording(fetch: FetchWording, texts: dict[str, bytes]) -> Rule:
@@ -281,7 +281,10 @@ def _problem_of(content: bytes) -> str | None:
 def _beside(path: Path, file: str) -> bytes | str:
     """The bytes of a file beside the policy file; one that lies elsewhere is not read, not through a link."""
     folder = path.parent.resolve()
-    wanted = (folder / file).resolve()
+    try:
+        wanted = (folder / file).resolve()
+    except (OSError, RuntimeError):  # Links that lead back to themselves.
+        return "names a link that leads nowhere; name the file itself"
     if not wanted.is_relative_to(folder):
         return "names a file outside of the policy file's folder; copy it into the folder"
     return _bytes_of(wanted, WORDING_BYTES_MAX)
@@ -294,5 +297,5 @@ def _bytes_of(path: Path, bytes_max: int) -> bytes | str:
             return "names no file; check the path"
         with path.open("rb") as file:
             return file.read(bytes_max + 1)
-    except (OSError, ValueError) as fault:
+    except OSError as fault:
         return f"cannot be read ({type(fault).__name__}); check the path and who may read it"

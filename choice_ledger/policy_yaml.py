@@ -23,9 +23,9 @@ ALIASES_MAX: Final = 1_000
 
 _STANDARD: Final = "tag:yaml.org,2002:"
 _KINDS: Final = frozenset({"null", "bool", "int", "float", "timestamp", "str"})
-_UNPRINTABLE: Final = re.compile(
-    r"[^\x09\x0a\x0d\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
-)
+_UNPRINTABLE: Final = re.compile(r"[^\x09\x0a\x0d\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
+_SHOWN_CHARACTERS_MAX: Final = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +87,16 @@ class Tree:
     errors: tuple[PolicyFileError, ...]
 
 
+def path_to(field: str, key: str) -> str:
+    """The path of what stands under ``key`` in ``field``, fit to be shown on a terminal."""
+    return f"{field}.{_shown(key)}" if field else _shown(key)
+
+
+def _shown(text: str) -> str:
+    short = text if len(text) <= _SHOWN_CHARACTERS_MAX else text[:_SHOWN_CHARACTERS_MAX] + "…"
+    return short if short.isprintable() else short.encode("unicode_escape").decode("ascii")
+
+
 class _Unreadable(Exception):
     """The text ends here: what follows cannot be understood, or would be too much."""
 
@@ -96,18 +106,22 @@ class _Unreadable(Exception):
 
 
 class _BoundedLoader(yaml.SafeLoader):
-    """PyYAML's safe loader, stopped before it nests too deep or follows too many aliases."""
+    """PyYAML's safe loader, stopped before it nests too deep or becomes too much."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
         self._depth = 0
+        self._nodes = 0
         self._aliases = 0
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        """Compose one node, counting aliases and levels before going on."""
+        """Compose one node, counting nodes, aliases and levels before going on."""
         event = self.peek_event()  # type: ignore[no-untyped-call]  # The stubs leave it out.
         line = event.start_mark.line + 1
+        self._nodes += 1
         self._aliases += isinstance(event, yaml.AliasEvent)
+        if self._nodes > NODES_MAX:
+            raise _Unreadable(line, f"has more than {NODES_MAX} values; split the policy")
         if self._aliases > ALIASES_MAX:
             raise _Unreadable(line, f"has more than {ALIASES_MAX} aliases; write the values out")
         if self._depth >= DEPTH_MAX:
@@ -132,13 +146,16 @@ def _composed(text: str) -> yaml.Node:
     if (found := _UNPRINTABLE.search(text)) is not None:
         line = text.count("\n", 0, found.start()) + 1
         raise _Unreadable(line, f"holds the unprintable character U+{ord(found[0]):04X}; take it out")
+    loader = _BoundedLoader(text)
     try:
-        loader = _BoundedLoader(text)
         root: yaml.Node | None = loader.get_single_node()
     except yaml.MarkedYAMLError as fault:
         mark = fault.problem_mark or fault.context_mark
         line = 1 if mark is None else mark.line + 1
-        raise _Unreadable(line, f"is not YAML: {fault.problem or fault.context}") from fault
+        raise _Unreadable(line, f"is not YAML: {_shown(fault.problem or '')}") from fault
+    except (ValueError, OverflowError) as fault:
+        # An escape such as "\UFFFFFFFF" names no character, and PyYAML does not look before it leaps.
+        raise _Unreadable(loader.line + 1, "has an escape that names no character") from fault
     if root is None:
         raise _Unreadable(1, "is empty; a policy file is a mapping that begins with `policy_id`")
     return root
@@ -164,7 +181,7 @@ class _Planter:
         if isinstance(node, yaml.SequenceNode):
             items = (self.node(item, f"{field}[{n}]", depth + 1) for n, item in enumerate(node.value, 1))
             return Sequence(line=line, items=tuple(items))
-        return Scalar(line=line, text=str(node.value), kind=_kind(node))
+        return Scalar(line=line, text=self._text(node, line, field), kind=_kind(node))
 
     def _mapping(self, node: yaml.MappingNode, line: int, field: str, depth: int) -> Mapping:
         entries: dict[str, Entry] = {}
@@ -173,14 +190,21 @@ class _Planter:
             if not isinstance(key_node, yaml.ScalarNode):
                 self._fault(key_line, field, "has a key that is no text; write one word before the colon")
                 continue
-            key = str(key_node.value)
-            inner = f"{field}.{key}" if field else key
+            key = self._text(key_node, key_line, field)
+            inner = path_to(field, key)
             value = self.node(value_node, inner, depth + 1)
             if key in entries:
                 self._fault(key_line, inner, f"stands twice, first on line {entries[key].line}; keep one")
                 continue
             entries[key] = Entry(line=key_line, key=key, value=value)
         return Mapping(line=line, entries=tuple(entries.values()))
+
+    def _text(self, node: yaml.Node, line: int, field: str) -> str:
+        text = str(node.value)
+        if _SURROGATE.search(text) is None:
+            return text
+        self._fault(line, field, "has an escape that names half a character; write the character itself")
+        return _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", text)
 
     def _check_tag(self, node: yaml.Node, line: int, field: str) -> None:
         known = {"ScalarNode": _KINDS, "SequenceNode": {"seq"}, "MappingNode": {"map"}}[type(node).__name__]
