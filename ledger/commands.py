@@ -288,8 +288,8 @@ def _event_of(command: Command, heard: Heard, now: Micros) -> Event:
 
 
 def _tenant_refused(event: Event) -> Refused | None:
-    """The ledger's own tenant says only what the operator waived."""
-    if event.tenant == LEDGER_TENANT and not isinstance(event, SafeguardWaived):
+    """In the ledger's own tenant the operator says what was waived, and how a record was dealt with."""
+    if event.tenant == LEDGER_TENANT and not isinstance(event, SafeguardWaived | QuarantineResolved):
         return Refused("tenant", f"must not be `{LEDGER_TENANT}`, which is kept for the ledger itself")
     return None
 

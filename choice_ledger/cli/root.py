@@ -1,0 +1,130 @@
+"""The root command: a table of sub-commands, each imported only when it is called, and how they all end."""
+
+import importlib
+import os
+import sys
+from typing import Any, Final
+
+import rich_click as click
+
+from choice_ledger.cli.options import settings_options, told_as_json
+from choice_ledger.cli.output import show_failure
+from choice_ledger.exits import ExitCode, Failure
+
+COMMANDS: Final[dict[str, tuple[str, str]]] = {
+    "check": ("check", "Answer whether a use is permitted, one question or a file of them."),
+    "why": ("why", "Explain a decision in plain sentences, with the events that decided it."),
+    "history": ("history", "Show every event of one individual."),
+    "policy": ("policy", "Publish, show, list and withdraw policies."),
+    "notice": ("notice", "Record notices, and whether they arrived."),
+    "choice": ("choice", "Record opt-outs and opt-ins."),
+    "individual": ("individual", "Describe, link, unlink and erase individuals."),
+    "restriction": ("restriction", "Restrict processing, and lift restrictions."),
+    "disclosure": ("disclosure", "Record disclosures, and those that the law compels."),
+    "framework": ("framework", "Say which transfer frameworks are in force."),
+    "quarantine": ("quarantine", "List unreadable records, and resolve them."),
+    "import": ("import_lines", "Record events from files in the line format."),
+    "export": ("export", "Write every event in the line format, in log order."),
+    "rebuild": ("rebuild", "Make the state anew from the first event, and print its digest."),
+    "digest": ("digest", "Print the digest of the state."),
+    "topics": ("topics", "Create and verify the Kafka topics."),
+    "doctor": ("doctor", "Check that everything is as it must be."),
+    "demo": ("demo", "Walk through a worked example on a ledger of its own."),
+    "config": ("config", "Show the settings, and where each came from."),
+    "completion": ("completion", "Print a shell's completion script."),
+}
+"""Each sub-command's module under ``choice_ledger.cli``, and its one line of help."""
+
+PANELS: Final[dict[str, tuple[str, ...]]] = {
+    "Ask": ("check", "why", "history"),
+    "Record": (
+        "policy",
+        "notice",
+        "choice",
+        "individual",
+        "restriction",
+        "disclosure",
+        "framework",
+    ),
+    "Operate": ("import", "export", "rebuild", "digest", "quarantine", "topics", "doctor", "config"),
+    "Begin": ("demo", "completion"),
+}
+"""Under which heading ``--help`` shows each sub-command."""
+
+
+class LazyGroup(click.RichGroup):
+    """The root group. ``--help`` shows the table; only the command that is called is imported."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's own signature
+        """Every sub-command, in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's
+        """The command itself where it is loaded, else what ``--help`` has to know of it."""
+        if cmd_name not in COMMANDS:
+            return None
+        return self.commands.get(cmd_name) or click.RichCommand(name=cmd_name, help=COMMANDS[cmd_name][1])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Import the command that the arguments name."""
+        if args and args[0] in COMMANDS and args[0] not in self.commands:
+            self.commands[args[0]] = load(args[0])
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's own signature
+        """Run the command; tell a failure in one line on standard error, and end with its code."""
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except Failure as failure:
+            show_failure(failure, as_json=told_as_json(ctx))
+            ctx.exit(failure.code)
+        except KeyboardInterrupt:
+            sys.stderr.write("interrupted; what was acknowledged is recorded\n")
+            ctx.exit(ExitCode.INTERRUPTED)
+        except BrokenPipeError:
+            close_standard_output()
+            ctx.exit(ExitCode.PIPE_CLOSED)
+        return result
+
+
+def load(name: str) -> click.Command:
+    """Import a sub-command; its module has it under the name ``command``."""
+    module = importlib.import_module(f"choice_ledger.cli.{COMMANDS[name][0]}")
+    command: click.Command = module.command
+    return command
+
+
+def close_standard_output() -> None:
+    """Send what is still buffered nowhere, so that the interpreter's last flush is quiet."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, sys.stdout.fileno())
+    os.close(null)
+
+
+@click.group(cls=LazyGroup, name="choice-ledger")
+@settings_options
+@click.version_option(package_name="choice-ledger", prog_name="choice-ledger")
+@click.rich_config(
+    {
+        "command_groups": {
+            "choice-ledger": [{"name": name, "commands": list(commands)} for name, commands in PANELS.items()]
+        },
+        "max_width": 110,
+    }
+)
+def root() -> None:
+    """Record what was declared, told and chosen, and answer what is therefore permitted.
+
+    Begin with `choice-ledger demo`. Every command takes `--help`.
+    """
+
+
+def main() -> None:
+    """Run the command line, as the installed script does."""
+    try:
+        root(prog_name="choice-ledger")
+    except KeyboardInterrupt:
+        sys.exit(ExitCode.INTERRUPTED)

@@ -1,0 +1,44 @@
+"""How a command ends: the exit codes, and the faults that lead to them. ``docs/reference/exit-codes.md``."""
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What a command's exit code says to the script that called it."""
+
+    OK = 0
+    """Done; for ``check --exit-code``, permitted."""
+    REFUSED = 1
+    """Input was refused, and nothing of what was refused is recorded."""
+    USAGE = 2
+    """The command line or a setting is wrong; nothing was done."""
+    DENIED = 3
+    """``check --exit-code`` or ``disclosure record``: the use is not permitted."""
+    UNKNOWN = 4
+    """What became of a write is unknown; send the same event id again."""
+    UNAVAILABLE = 5
+    """The log cannot be reached or used as it stands."""
+    MISMATCH = 6
+    """A verification failed: a digest, a stored text, a topic's settings, an unreadable record."""
+    INTERRUPTED = 130
+    """Interrupted from the keyboard."""
+    PIPE_CLOSED = 141
+    """Whoever read the output went away."""
+
+
+class Failure(Exception):
+    """A command that ends early. ``field`` names what was wrong, where it is one field; the message says
+    what to do next and holds no personal data.
+    """
+
+    def __init__(self, code: ExitCode, message: str, field: str = "") -> None:
+        """End with ``code``."""
+        super().__init__(f"`{field}` {message}" if field else message)
+        self.code = code
+        self.message = message
+        self.field = field
+
+
+def refused(field: str, message: str) -> Failure:
+    """The failure of input that is refused."""
+    return Failure(ExitCode.REFUSED, message, field)

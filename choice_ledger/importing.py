@@ -1,0 +1,126 @@
+"""Import: events from lines into a log, batch by batch, in flat memory.
+
+Source: ``events.md``, *Lines*: "`import` keeps `event_id` and `recorded_at` [...], takes an event it already
+holds as done, and answers a bad line with its number and what is wrong, having recorded nothing of that
+line. It refuses what is malformed, not what the semantics can judge".
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Final, Literal, NamedTuple, Protocol, TypeAlias
+
+from choice_ledger.reading_lines import NumberedLine
+from events.lines import InvalidLine, Line, parse_line
+from events.policy_events import LedgerBegun
+from ledger.log import BATCH_EVENTS_MAX, Acknowledged, EventLog, Outcome, Proposal, Rejected, Unknown
+
+BATCH_BYTES_MAX: Final = 16 * 1024 * 1024
+"""Bytes of the lines of one batch, so that long lines make short batches."""
+
+Ending: TypeAlias = Literal["recorded", "already_held", "noted", "refused", "unknown"]
+"""How a line ended. ``noted``: the beginning of another ledger, which has no place in this one."""
+
+
+class LineFault(NamedTuple):
+    """A line that is not recorded, or of which that is unknown: its number, the field, what to do."""
+
+    number: int
+    field: str
+    message: str
+
+
+class Held(Protocol):
+    """Tells which of some events are held already, and what is said against taking the others.
+
+    1. It must answer ``"held"`` only where the log holds an event of that id and the same content.
+    2. It must answer a fault for an event that must not be appended, and None for one that may be.
+    """
+
+    def __call__(self, lines: Sequence[Line]) -> Sequence[Literal["held"] | tuple[str, str] | None]:
+        """One answer for each line, in order."""
+        ...
+
+
+class Import(NamedTuple):
+    """What an import needs: the log, what is held already, and who hears of faults and of progress."""
+
+    log: EventLog
+    held: Held | None
+    tell_fault: Callable[[LineFault], None]
+    tell_progress: Callable[[int], None]
+
+
+class _Parsed(NamedTuple):
+    number: int
+    line: Line
+
+
+def import_lines(task: Import, lines: Iterable[NumberedLine]) -> Counter[Ending]:
+    """Record every good line, in order; count how the lines ended."""
+    counts: Counter[Ending] = Counter()
+    for batch, end in _batches(task, lines, counts):
+        remaining = batch if task.held is None else _unheld(task, task.held, batch, counts)
+        if remaining:
+            proposals = [Proposal(parsed.line.event, parsed.line.recorded_at) for parsed in remaining]
+            for parsed, outcome in zip(remaining, task.log.append(proposals), strict=True):
+                counts[_ending(task, parsed.number, outcome)] += 1
+        task.tell_progress(end)
+    return counts
+
+
+def _batches(
+    task: Import, lines: Iterable[NumberedLine], counts: Counter[Ending]
+) -> Iterator[tuple[list[_Parsed], int]]:
+    """Parsed lines in batches, each with how far in the file it reaches."""
+    batch: list[_Parsed] = []
+    size = end = 0
+    for line in lines:
+        end = line.end
+        if (parsed := _parsed(task, line, counts)) is not None:
+            batch.append(parsed)
+            size += len(line.content)
+        if len(batch) >= BATCH_EVENTS_MAX or size >= BATCH_BYTES_MAX:
+            yield batch, end
+            batch, size = [], 0
+    yield batch, end
+
+
+def _parsed(task: Import, line: NumberedLine, counts: Counter[Ending]) -> _Parsed | None:
+    try:
+        parsed = parse_line(line.content)  # One that is too long was cut one byte past the limit.
+    except InvalidLine as fault:
+        counts["refused"] += 1
+        task.tell_fault(LineFault(line.number, fault.field, fault.message))
+        return None
+    if isinstance(parsed.event, LedgerBegun):
+        counts["noted"] += 1  # This ledger has a beginning of its own.
+        return None
+    return _Parsed(line.number, parsed)
+
+
+def _unheld(task: Import, held: Held, batch: list[_Parsed], counts: Counter[Ending]) -> list[_Parsed]:
+    """The lines that are still to be appended."""
+    remaining: list[_Parsed] = []
+    for parsed, answer in zip(batch, held([parsed.line for parsed in batch]), strict=True):
+        if answer is None:
+            remaining.append(parsed)
+        elif answer == "held":
+            counts["already_held"] += 1
+        else:
+            counts["refused"] += 1
+            task.tell_fault(LineFault(parsed.number, *answer))
+    return remaining
+
+
+def _ending(task: Import, number: int, outcome: Outcome) -> Ending:
+    match outcome:
+        case Acknowledged():
+            return "already_held" if outcome.repeated else "recorded"
+        case Rejected():
+            task.tell_fault(LineFault(number, outcome.field, outcome.message))
+            return "refused"
+        case Unknown():
+            task.tell_fault(
+                LineFault(number, "", f"may be recorded or not: {outcome.message}; import it again")
+            )
+            return "unknown"
