@@ -29,7 +29,7 @@ VIEWS_MAX: Final = 256
 """Views of the past that one ``TenantPolicies`` keeps at hand; past that it begins again."""
 
 
-class Version(msgspec.Struct, frozen=True):
+class Version(msgspec.Struct, frozen=True, kw_only=True):
     """A standing version of a policy: its terms by key, when it takes effect, when it was recorded."""
 
     policy_id: str
@@ -41,7 +41,7 @@ class Version(msgspec.Struct, frozen=True):
     event: PolicyAmended
 
 
-class VoidAmendment(msgspec.Struct, frozen=True):
+class VoidAmendment(msgspec.Struct, frozen=True, kw_only=True):
     """An amendment that is void everywhere and for ever, and why."""
 
     event_id: str
@@ -51,7 +51,7 @@ class VoidAmendment(msgspec.Struct, frozen=True):
     reason: VoidReason
 
 
-class FrameworkStatus(msgspec.Struct, frozen=True):
+class FrameworkStatus(msgspec.Struct, frozen=True, kw_only=True):
     """One recorded change of a framework's status."""
 
     framework: str
@@ -199,7 +199,11 @@ class TenantPolicies:
             following._amend(event, recorded.recorded_at)
         elif isinstance(event, FrameworkStatusChanged):
             status = FrameworkStatus(
-                event.framework, event.from_, event.in_force, recorded.recorded_at, event.event_id
+                framework=event.framework,
+                since=event.from_,
+                in_force=event.in_force,
+                recorded_at=recorded.recorded_at,
+                event_id=event.event_id,
             )
             following.frameworks = (*self.frameworks, status)
         return following
@@ -207,17 +211,23 @@ class TenantPolicies:
     def _amend(self, event: PolicyAmended, recorded_at: Micros) -> None:
         reason = self.verdict(event)
         if reason is not None:
-            void = VoidAmendment(event.event_id, event.policy_id, event.version, recorded_at, reason)
+            void = VoidAmendment(
+                event_id=event.event_id,
+                policy_id=event.policy_id,
+                version=event.version,
+                recorded_at=recorded_at,
+                reason=reason,
+            )
             self.void = (*self.void, void)
             return
         version = Version(
-            event.policy_id,
-            event.version,
-            event.effective_at,
-            recorded_at,
-            event.event_id,
-            {terms.key: terms for terms in event.purposes},
-            event,
+            policy_id=event.policy_id,
+            version=event.version,
+            effective_at=event.effective_at,
+            recorded_at=recorded_at,
+            event_id=event.event_id,
+            terms={terms.key: terms for terms in event.purposes},
+            event=event,
         )
         self.standing = {
             **self.standing,

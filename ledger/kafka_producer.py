@@ -59,7 +59,7 @@ _SEQUENCE_ERRORS: Final = (OutOfOrderSequenceNumberError, UnknownProducerIdError
 _log: Final = structlog.get_logger(__name__)
 
 
-class Outgoing(msgspec.Struct, frozen=True):
+class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
     """One record to deliver. ``name`` is for messages: an event id, never a key."""
 
     name: str

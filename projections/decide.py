@@ -53,13 +53,13 @@ def decide(policies: TenantPolicies, facts: Facts, question: Question) -> Decisi
     case = _case(view, facts, question, question.at)
     answer = _answer(case)
     return Decision(
-        answer.reason in PERMITTING,
-        answer.reason,
-        case.plan.policy,
-        answer.evidence,
-        _until(case, answer, question),
-        answer.overrides,
-        answer.objection,
+        permitted=answer.reason in PERMITTING,
+        reason=answer.reason,
+        policy=case.plan.policy,
+        evidence=answer.evidence,
+        until=_until(case, answer, question),
+        overrides=answer.overrides,
+        objection=answer.objection,
     )
 
 

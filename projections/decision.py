@@ -65,7 +65,7 @@ class PolicyRef(msgspec.Struct, frozen=True):
     version: int
 
 
-class Decision(msgspec.Struct, frozen=True):
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
     """The answer, the rule that gave it, and the events that decided it.
 
     ``until`` is an instant up to which the answer stays the same if nothing more is recorded; null if it
@@ -84,4 +84,4 @@ class Decision(msgspec.Struct, frozen=True):
 
 def outside(reason: OutsideDenial) -> Decision:
     """A denial for a cause that no event explains: what cannot be determined is denied."""
-    return Decision(False, reason)
+    return Decision(permitted=False, reason=reason)

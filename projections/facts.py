@@ -14,7 +14,7 @@ OrderKey: TypeAlias = tuple[Micros, Micros, str]
 """``(occurred_at, recorded_at, event_id as lower-case text)``: the order of an individual's events."""
 
 
-class Notice(msgspec.Struct, frozen=True, array_like=True):
+class Notice(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """A notice that counts, from ``counts_from`` on."""
 
     counts_from: Micros
@@ -44,7 +44,7 @@ class Notice(msgspec.Struct, frozen=True, array_like=True):
         )
 
 
-class Choice(msgspec.Struct, frozen=True, array_like=True):
+class Choice(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """An opt-out or an opt-in. ``versions`` is sorted by policy."""
 
     occurred_at: Micros
@@ -62,7 +62,7 @@ class Choice(msgspec.Struct, frozen=True, array_like=True):
         return (self.occurred_at, not self.opt_in, self.recorded_at, self.event_id)
 
 
-class Description(msgspec.Struct, frozen=True, array_like=True):
+class Description(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """What was said of where the individual belongs; null says nothing."""
 
     occurred_at: Micros
@@ -77,7 +77,7 @@ class Description(msgspec.Struct, frozen=True, array_like=True):
         return (self.occurred_at, self.recorded_at, self.event_id)
 
 
-class Restriction(msgspec.Struct, frozen=True, array_like=True):
+class Restriction(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """A restriction of processing, over from ``over_from`` on (null: still standing)."""
 
     occurred_at: Micros
@@ -92,7 +92,7 @@ class Restriction(msgspec.Struct, frozen=True, array_like=True):
         return (self.occurred_at, self.recorded_at, self.event_id)
 
 
-class Compelled(msgspec.Struct, frozen=True, array_like=True):
+class Compelled(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """A disclosure that the law compels, while ``since <= t < to``."""
 
     occurred_at: Micros
@@ -123,7 +123,7 @@ class Erasure(msgspec.Struct, frozen=True, array_like=True):
         return (self.occurred_at, self.recorded_at, self.event_id)
 
 
-class Facts(msgspec.Struct, frozen=True, array_like=True):
+class Facts(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """An individual's facts, each list in its order.
 
     ``newest_recorded_at`` is that of the newest event of any type. ``failed_notices`` are the sorted ids of

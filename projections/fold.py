@@ -119,14 +119,14 @@ def advance(facts: Facts | None, recorded: Recorded) -> Facts | None:
     elif _is_retroactive(event, before):
         return None
     return Facts(
-        newest,
-        notices,
-        choices,
-        descriptions,
-        before.restrictions,
-        compelled,
-        erasures,
-        before.failed_notices,
+        newest_recorded_at=newest,
+        notices=notices,
+        choices=choices,
+        descriptions=descriptions,
+        restrictions=before.restrictions,
+        compelled=compelled,
+        erasures=erasures,
+        failed_notices=before.failed_notices,
     )
 
 
@@ -188,46 +188,50 @@ def _counts_from(notice: NoticeGiven, outcomes: list[Recorded]) -> Micros | None
 
 def _notice(recorded: Recorded, event: NoticeGiven, counts_from: Micros) -> Notice:
     return Notice(
-        counts_from,
-        recorded.recorded_at,
-        event.event_id,
-        event.policy_id,
-        event.version,
-        event.purposes,
-        event.choice_offered,
-        event.at_collection,
+        counts_from=counts_from,
+        recorded_at=recorded.recorded_at,
+        event_id=event.event_id,
+        policy_id=event.policy_id,
+        version=event.version,
+        purposes=event.purposes,
+        choice_offered=event.choice_offered,
+        at_collection=event.at_collection,
     )
 
 
 def _choice(recorded: Recorded, event: ChoiceMade) -> Choice:
     return Choice(
-        event.occurred_at,
-        recorded.recorded_at,
-        event.event_id,
-        event.decision == "opt_in",
-        event.purposes,
-        event.recipients,
-        tuple(sorted((event.versions or {}).items())),
-        event.actor.kind == "guardian",
+        occurred_at=event.occurred_at,
+        recorded_at=recorded.recorded_at,
+        event_id=event.event_id,
+        opt_in=event.decision == "opt_in",
+        purposes=event.purposes,
+        recipients=event.recipients,
+        versions=tuple(sorted((event.versions or {}).items())),
+        by_guardian=event.actor.kind == "guardian",
     )
 
 
 def _description(recorded: Recorded, event: IndividualDescribed) -> Description:
     return Description(
-        event.occurred_at, recorded.recorded_at, event.event_id, event.jurisdiction, event.populations
+        occurred_at=event.occurred_at,
+        recorded_at=recorded.recorded_at,
+        event_id=event.event_id,
+        jurisdiction=event.jurisdiction,
+        populations=event.populations,
     )
 
 
 def _compelled(recorded: Recorded, event: DisclosureCompelled) -> Compelled:
     return Compelled(
-        event.occurred_at,
-        recorded.recorded_at,
-        event.event_id,
-        event.recipient,
-        event.purposes,
-        event.data,
-        event.from_,
-        event.to,
+        occurred_at=event.occurred_at,
+        recorded_at=recorded.recorded_at,
+        event_id=event.event_id,
+        recipient=event.recipient,
+        purposes=event.purposes,
+        data=event.data,
+        since=event.from_,
+        to=event.to,
     )
 
 
@@ -243,11 +247,11 @@ def _restrictions(ordered: list[Recorded]) -> tuple[Restriction, ...]:
             over_from.setdefault(event.restriction_id, event.occurred_at)
     return tuple(
         Restriction(
-            recorded.event.occurred_at,
-            recorded.recorded_at,
-            recorded.event.event_id,
-            recorded.event.purposes,
-            over_from.get(recorded.event.restriction_id),
+            occurred_at=recorded.event.occurred_at,
+            recorded_at=recorded.recorded_at,
+            event_id=recorded.event.event_id,
+            purposes=recorded.event.purposes,
+            over_from=over_from.get(recorded.event.restriction_id),
         )
         for recorded in ordered
         if isinstance(recorded.event, ProcessingRestricted)
