@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 PACKAGES := events ledger projections consumers choice_ledger
-SOURCES := $(PACKAGES) tests $(wildcard benchmarks) $(wildcard conftest.py)
+SOURCES := $(PACKAGES) tests $(wildcard benchmarks docs examples conftest.py)
 PYTEST_ARGS ?=
 
 # Stamps make a second run start at once: an install happens again only when its lock file has changed.

@@ -1,1 +1,1 @@
-"""What follows from the log: facts, folds, `decide`, the projector, and the ports `EventSource` and `StateStore`."""
+"""What follows from the log: facts, folds, `decide`, the projector; ports `EventSource` and `StateStore`."""

@@ -273,9 +273,9 @@ def no_sleep_in_the_core(source: Source) -> Iterator[Finding]:
 
 
 def values_are_frozen(source: Source) -> Iterator[Finding]:
-    """A dataclass is frozen and slotted, a msgspec Struct frozen; above three fields, keyword-only too."""
+    """A public dataclass is frozen and slotted, a Struct frozen; above three fields, keyword-only too."""
     for node in ast.walk(source.tree) if source.is_product else ():
-        if isinstance(node, ast.ClassDef):
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
             missing = sorted(wanted_of(node) - given_to(node))
             if missing:
                 yield source.find(node, f"{node.name} is not {', '.join(missing)}")
