@@ -317,9 +317,7 @@ def _content_refused(event: Event, now: Micros, policies: TenantPolicies) -> Ref
             return _notice_refused(event, policies)
         case IndividualsLinked() | IndividualsUnlinked() if event.other == event.individual:
             return Refused("other", "must be another individual")
-        case DisclosureCompelled() if (
-            event.from_ is not None and event.to is not None and event.to <= event.from_
-        ):
+        case DisclosureCompelled() if event.to is not None and event.to <= event.from_:
             return Refused("to", "must be after `from`")
         case _:
             return None
