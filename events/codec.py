@@ -84,7 +84,8 @@ def encode(recorded: Recorded) -> bytes:
         _to_pairs(fields, coding.pairs)
     buffer = BytesIO()
     buffer.write(coding.header)
-    schemaless_writer(buffer, coding.schema.coding, fields)
+    # A tuple in a nullable field must be an array: by default fastavro takes it for (type name, value).
+    schemaless_writer(buffer, coding.schema.coding, fields, disable_tuple_notation=True)
     value = buffer.getvalue()
     if len(value) > RECORD_BYTES_MAX:
         raise RecordTooLarge(len(value))
@@ -137,7 +138,7 @@ def _fields(coding: _Coding, value: bytes) -> Fields:
         check_canonical(value, _HEADER_BYTES, coding.schema.walk)
         buffer = BytesIO(value)
         buffer.seek(_HEADER_BYTES)
-        return schemaless_reader(buffer, coding.schema.coding, None)  # type: ignore[return-value]
+        return schemaless_reader(buffer, coding.schema.coding, None)  # type: ignore[return-value]  # A record schema gives a dict.
     except NotCanonical as fault:
         raise UndecodableRecord("not_canonical", str(fault)) from None
     except UnicodeDecodeError:
