@@ -1,7 +1,11 @@
 """The example: its policy is complete, its versions differ as said, and its people get the stated answers."""
 
 import json
+import os
 import re
+import shutil
+import subprocess
+import sys
 from collections import defaultdict
 from functools import cache
 from pathlib import Path
@@ -421,6 +425,21 @@ def test_the_notices_name_the_texts_of_their_versions() -> None:
             wording = policy(event.event.version).amendment["wording"]
             assert isinstance(wording, dict)
             assert event.event.wording_sha256 == wording[event.event.locale], "run examples/refresh.py"
+
+
+def test_refreshing_puts_the_event_lines_back_in_step(tmp_path: Path) -> None:
+    """After a text or a policy changed, the refresh script writes the lines that follow, and no others."""
+    copy = tmp_path / "examples"
+    shutil.copytree(EXAMPLES, copy)
+    for name in ("telemate/policies.ndjson", "people.ndjson"):
+        stale = (copy / name).read_text(encoding="utf-8")
+        stale = re.sub(r'"(wording_sha256|de)": "[0-9a-f]{64}"', rf'"\1": "{"0" * 64}"', stale)
+        (copy / name).write_text(stale, encoding="utf-8")
+        assert (copy / name).read_bytes() != (EXAMPLES / name).read_bytes()
+    environment = {**os.environ, "PYTHONPATH": str(EXAMPLES.parent)}
+    subprocess.run([sys.executable, copy / "refresh.py"], check=True, env=environment, timeout=60)
+    for name in ("telemate/policies.ndjson", "people.ndjson"):
+        assert (copy / name).read_bytes() == (EXAMPLES / name).read_bytes()
 
 
 def test_the_people_are_described_in_the_words_of_the_policy() -> None:
