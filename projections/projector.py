@@ -4,6 +4,7 @@ Source: ``architecture.md``, *Projections*. Killed at any point it begins again 
 what was saved is not read again, and what was not saved left nothing behind.
 """
 
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from events.catalogue import Catalogue
@@ -70,11 +71,16 @@ class Projector:
         self._known = _State(change.reached, change.reached, catalogue)
         return len(records)
 
-    def catch_up(self, to: Position | None = None, limit: int = READ_RECORDS_MAX) -> Position:
+    def catch_up(
+        self,
+        to: Position | None = None,
+        limit: int = READ_RECORDS_MAX,
+        on_progress: Callable[[Position], None] | None = None,
+    ) -> Position:
         """Fold until the state covers ``to`` (none: the log's end at this moment); where it then is.
 
-        Another projector on the same store is welcome to do part of it. Raises CatchUpStalled, and what
-        ``step`` raises but a conflict that is over.
+        ``on_progress`` is told the position after each batch. Another projector on the same store is welcome
+        to do part of the work. Raises CatchUpStalled, and what ``step`` raises but a conflict that is over.
         """
         goal = self._source.end() if to is None else to
         if goal.generation != self._source.generation:
@@ -82,6 +88,8 @@ class Projector:
         empty_reads = 0
         while not self.position.covers(goal):
             read = self._step_beside_others(limit)
+            if on_progress is not None:
+                on_progress(self.position)
             empty_reads = 0 if read else empty_reads + 1
             if empty_reads > CATCH_UP_EMPTY_READS_MAX:
                 raise CatchUpStalled("the log does not hand out what its end covers; check its brokers")
