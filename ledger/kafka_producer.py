@@ -145,6 +145,24 @@ class _Fault(msgspec.Struct, frozen=True):
     culprit: _Pending | None = None
 
 
+class Shipment:
+    """Records on their way."""
+
+    def __init__(self, entries: Sequence[_Pending], delivery: _Delivery, deadline: float) -> None:
+        """Made by ``SupervisedProducer.submit`` alone."""
+        self._entries = entries
+        self._delivery = delivery
+        self._deadline = deadline
+
+    def fates(self) -> tuple[Fate, ...]:
+        """The fate of each record, in order, told within the deadline and a few seconds."""
+        if self._delivery.remaining:
+            self._delivery.done.wait(max(0.0, self._deadline - time.monotonic()) + GRACE_S)
+        return tuple(
+            entry.fate or Undetermined("the supervisor told nothing in time") for entry in self._entries
+        )
+
+
 class SupervisedProducer:
     """Delivers records for many threads at once, through one client that is replaced whenever it fails.
 
@@ -178,12 +196,15 @@ class SupervisedProducer:
         return self._clients_discarded
 
     def deliver(self, records: Sequence[Outgoing]) -> tuple[Fate, ...]:
-        """Deliver records and tell the fate of each, in order, within the deadline and a few seconds.
+        """Submit records with the deadline of the settings, and wait for the fate of each."""
+        return self.submit(records, time.monotonic() + self._settings.deadline_ms / 1000).fates()
 
-        Records of one partition reach the log in the order of the calls, and within each call in theirs. Safe
-        from any number of threads.
+    def submit(self, records: Sequence[Outgoing], deadline: float) -> Shipment:
+        """Line records up for the client; ``deadline`` is by the monotonic clock.
+
+        Records of one partition reach the log in the order of the calls, and within each call in theirs.
+        Waits while too much is pending. Safe from any number of threads.
         """
-        deadline = time.monotonic() + self._settings.deadline_ms / 1000
         refusals = [self._refusal(outgoing) for outgoing in records]
         delivery = _Delivery(refusals.count(None))
         entries = [_Pending(outgoing, deadline, delivery) for outgoing in records]
@@ -191,9 +212,7 @@ class SupervisedProducer:
             entry.fate = refusal
         self._enqueue([entry for entry in entries if entry.fate is None], deadline)
         self._hand_over()
-        if delivery.remaining:
-            delivery.done.wait(self._settings.deadline_ms / 1000 + GRACE_S)
-        return tuple(entry.fate or Undetermined("the supervisor told nothing in time") for entry in entries)
+        return Shipment(entries, delivery, deadline)
 
     def close(self) -> None:
         """Wait until what is pending has its fate, and discard the client. A second call does nothing."""
