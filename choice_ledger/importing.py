@@ -42,12 +42,13 @@ class Held(Protocol):
 
 
 class Import(NamedTuple):
-    """What an import needs: the log, what is held already, and who hears of faults and of progress."""
+    """What an import needs: the log, what is held already (none: the log itself knows), and who hears of
+    faults.
+    """
 
     log: EventLog
     held: Held | None
     tell_fault: Callable[[LineFault], None]
-    tell_progress: Callable[[int], None]
 
 
 class _Parsed(NamedTuple):
@@ -55,34 +56,33 @@ class _Parsed(NamedTuple):
     line: Line
 
 
-def import_lines(task: Import, lines: Iterable[NumberedLine]) -> Counter[Ending]:
+def import_lines(task: Import, batches: Iterable[Sequence[NumberedLine]]) -> Counter[Ending]:
     """Record every good line, in order; count how the lines ended."""
     counts: Counter[Ending] = Counter()
-    for batch, end in _batches(task, lines, counts):
+    for batch in _parsed_batches(task, batches, counts):
         remaining = batch if task.held is None else _unheld(task, task.held, batch, counts)
         if remaining:
             proposals = [Proposal(parsed.line.event, parsed.line.recorded_at) for parsed in remaining]
             for parsed, outcome in zip(remaining, task.log.append(proposals), strict=True):
                 counts[_ending(task, parsed.number, outcome)] += 1
-        task.tell_progress(end)
     return counts
 
 
-def _batches(
-    task: Import, lines: Iterable[NumberedLine], counts: Counter[Ending]
-) -> Iterator[tuple[list[_Parsed], int]]:
-    """Parsed lines in batches, each with how far in the file it reaches."""
+def _parsed_batches(
+    task: Import, batches: Iterable[Sequence[NumberedLine]], counts: Counter[Ending]
+) -> Iterator[list[_Parsed]]:
+    """Parsed lines, as many at once as an append takes."""
     batch: list[_Parsed] = []
-    size = end = 0
-    for line in lines:
-        end = line.end
-        if (parsed := _parsed(task, line, counts)) is not None:
-            batch.append(parsed)
-            size += len(line.content)
-        if len(batch) >= BATCH_EVENTS_MAX or size >= BATCH_BYTES_MAX:
-            yield batch, end
-            batch, size = [], 0
-    yield batch, end
+    size = 0
+    for lines in batches:
+        for line in lines:
+            if (parsed := _parsed(task, line, counts)) is not None:
+                batch.append(parsed)
+                size += len(line.content)
+            if len(batch) >= BATCH_EVENTS_MAX or size >= BATCH_BYTES_MAX:
+                yield batch
+                batch, size = [], 0
+    yield batch
 
 
 def _parsed(task: Import, line: NumberedLine, counts: Counter[Ending]) -> _Parsed | None:

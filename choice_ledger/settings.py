@@ -33,7 +33,6 @@ LogLevel: TypeAlias = Literal["debug", "info", "warning", "error"]
 SecurityProtocol: TypeAlias = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 Origin: TypeAlias = Literal["flag", "environment", "file", "default"]
 
-Count: TypeAlias = Annotated[int, Meta(ge=1, le=10_000)]
 TopicName: TypeAlias = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
 TenantName: TypeAlias = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 
@@ -46,11 +45,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     kafka: str = ""
     kafka_topic_individuals: TopicName = "consent.individuals"
     kafka_topic_policies: TopicName = "consent.policies"
-    kafka_partitions: Count = 6
+    kafka_partitions: Annotated[int, Meta(ge=1, le=1_000)] = 6
     kafka_replication: Annotated[int, Meta(ge=1, le=100)] = 3
     kafka_min_insync: Annotated[int, Meta(ge=1, le=100)] = 2
     kafka_security_protocol: SecurityProtocol = "PLAINTEXT"
     kafka_ca_file: str = ""
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
     kafka_username: str = ""
     kafka_password: str = ""
     freshness_ms_max: Annotated[int, Meta(ge=0, le=3_600_000)] = 2_000

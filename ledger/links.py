@@ -16,14 +16,50 @@ from events.instants import Micros
 from events.union import Recorded
 
 
-def linked_others(history: Iterable[Recorded]) -> tuple[str, ...]:
-    """Whom an individual's own events link it to, after the last of them in the order of the semantics."""
-    linked: dict[str, bool] = {}
+class Link(msgspec.Struct, frozen=True, kw_only=True):
+    """A link to another individual, from ``since`` until ``until`` (null: it stands)."""
+
+    other: str
+    event_id: str
+    since: Micros
+    until: Micros | None = None
+
+
+def links_of(history: Iterable[Recorded]) -> tuple[Link, ...]:
+    """The links that an individual's own events make and end, in the order of the semantics."""
+    standing: dict[str, Link] = {}
+    over: list[Link] = []
     for recorded in in_order(history):
         event = recorded.event
-        if isinstance(event, IndividualsLinked | IndividualsUnlinked):
-            linked[event.other] = isinstance(event, IndividualsLinked)
-    return tuple(other for other, stands in linked.items() if stands)
+        if isinstance(event, IndividualsLinked) and event.other not in standing:
+            standing[event.other] = Link(other=event.other, event_id=event.event_id, since=event.occurred_at)
+        elif isinstance(event, IndividualsUnlinked) and event.other in standing:
+            ended = standing.pop(event.other)
+            over.append(msgspec.structs.replace(ended, until=event.occurred_at))
+    return (*over, *standing.values())
+
+
+def derived_opt_outs(history: Iterable[Recorded], cause: ChoiceMade) -> tuple[ChoiceMade, ...]:
+    """What an individual's own opt-out has to be written as for those whom it is, or was then, linked to.
+
+    One that was made before the link is dated at the link, however late it arrives.
+    """
+    if cause.decision != "opt_out" or cause.medium == "link":
+        return ()
+    derived: dict[str, ChoiceMade] = {}
+    for link in links_of(history):
+        if link.until is None or link.until > cause.occurred_at:
+            by_link = link.since > cause.occurred_at
+            derived.setdefault(
+                link.other,
+                _derived(
+                    cause,
+                    link.other,
+                    dated=max(link.since, cause.occurred_at),
+                    caused_by=link.event_id if by_link else cause.event_id,
+                ),
+            )
+    return tuple(derived.values())
 
 
 def standing_opt_outs(history: Iterable[Recorded]) -> tuple[ChoiceMade, ...]:
@@ -41,7 +77,7 @@ def standing_opt_outs(history: Iterable[Recorded]) -> tuple[ChoiceMade, ...]:
     )
 
 
-def derived_opt_out(cause: ChoiceMade, other: str, *, dated: Micros, caused_by: str) -> ChoiceMade:
+def _derived(cause: ChoiceMade, other: str, *, dated: Micros, caused_by: str) -> ChoiceMade:
     """The opt-out that is written for ``other``. Its id follows from the cause, so that it is one event
     however often it is written.
     """

@@ -9,9 +9,10 @@ from typing import Final
 
 import msgspec
 
-from events.envelope import InvalidEvent, check_individual, check_key, check_name, check_tenant
+from events.envelope import InvalidEvent, check_key, check_name
 from events.instants import Micros, format_instant, parse_instant
-from projections.decision import Decision, Question
+from projections.decision import Decision
+from projections.reader import Enquiry
 
 QUESTION_BYTES_MAX: Final = 65_536
 """Bytes of one question's line, its end not counted."""
@@ -41,35 +42,6 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     known_at: str | None = None
 
 
-class OpenQuestion(msgspec.Struct, frozen=True, kw_only=True):
-    """A checked question whose ``at`` may still be open: null means the clock's instant."""
-
-    tenant: str
-    individual: str
-    purpose: str
-    recipient: str | None = None
-    data: tuple[str, ...] = ()
-    at: Micros | None = None
-    known_at: Micros | None = None
-
-    @property
-    def key(self) -> str:
-        """The key of the individual's events: ``tenant/individual``."""
-        return f"{self.tenant}/{self.individual}"
-
-    def at_instant(self, at: Micros) -> Question:
-        """The question, asked for an instant."""
-        return Question(
-            tenant=self.tenant,
-            individual=self.individual,
-            purpose=self.purpose,
-            recipient=self.recipient,
-            data=self.data,
-            at=at,
-            known_at=self.known_at,
-        )
-
-
 _DECODER: Final = msgspec.json.Decoder(Asked)
 _FIELD: Final = re.compile(r"at `\$\.(\w+)")
 _NAMED: Final = re.compile(r"field `(\w+)`")
@@ -85,8 +57,8 @@ _PARTS: Final = {
 }
 
 
-def parse_question(raw: bytes, tenant: str) -> OpenQuestion:
-    """The question of a line; ``tenant`` is meant where the line names none. Raises InvalidQuestion."""
+def parse_question(raw: bytes, tenant: str) -> Enquiry:
+    """The enquiry of a line; ``tenant`` is meant where the line names none. Raises InvalidQuestion."""
     if len(raw) > QUESTION_BYTES_MAX:
         raise InvalidQuestion("", f"the line has more than {QUESTION_BYTES_MAX} bytes")
     try:
@@ -97,28 +69,25 @@ def parse_question(raw: bytes, tenant: str) -> OpenQuestion:
         raise InvalidQuestion("", "the line must be one JSON object in UTF-8") from None
 
 
-def checked(asked: Asked, tenant: str) -> OpenQuestion:
-    """The question, every field of it checked. Raises InvalidQuestion."""
-    named = tenant if asked.tenant is None else asked.tenant
+def checked(asked: Asked, tenant: str) -> Enquiry:
+    """The enquiry, every field of it checked. Raises InvalidQuestion."""
     try:
-        check_tenant(named)
-        check_individual(asked.individual)
         check_key("purpose", asked.purpose)
         if asked.recipient is not None:
             check_name("recipient", asked.recipient)
         for category in asked.data:
             check_name("data", category)
+        return Enquiry(
+            tenant=tenant if asked.tenant is None else asked.tenant,
+            individual=asked.individual,
+            purpose=asked.purpose,
+            recipient=asked.recipient,
+            data=asked.data,
+            at=_instant("at", asked.at),
+            known_at=_instant("known_at", asked.known_at),
+        )
     except InvalidEvent as fault:
         raise InvalidQuestion(fault.field, fault.message) from None
-    return OpenQuestion(
-        tenant=named,
-        individual=asked.individual,
-        purpose=asked.purpose,
-        recipient=asked.recipient,
-        data=asked.data,
-        at=_instant("at", asked.at),
-        known_at=_instant("known_at", asked.known_at),
-    )
 
 
 def format_decision(decision: Decision) -> bytes:

@@ -1,0 +1,111 @@
+"""A ledger that is open: its log, the state that follows from it, its texts, and the clock.
+
+It holds ports alone; ``choice_ledger.wiring`` chooses the adapters and opens one.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from choice_ledger.content_store import ContentStore
+from choice_ledger.settings import Settings
+from events.catalogue import Catalogue, TenantPolicies
+from events.codec import decode
+from events.instants import Micros
+from events.streams import READ_RECORDS_MAX, LogRecord, Position, Slice
+from events.union import POLICY_EVENT_TYPES, Event, Recorded
+from ledger.log import EventLog
+from projections.ports import EventSource, StateStore
+from projections.projector import Projector
+
+Progress = Callable[[int], None]
+"""Is told how many more records were read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerAtHand:
+    """An open ledger. For one thread; close it when done."""
+
+    settings: Settings
+    clock: Callable[[], Micros]
+    new_id: Callable[[], str]
+    log: EventLog
+    source: EventSource
+    store: StateStore
+    projector: Projector
+    content: ContentStore
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """Every tenant's policies, as far as they are folded."""
+        return self.projector.catalogue
+
+    def tenant(self, name: str) -> TenantPolicies:
+        """The policies of a tenant, as far as they are folded."""
+        return self.projector.catalogue.tenant(name)
+
+    def catch_up(self, to: Position | None = None) -> Position:
+        """Fold until the state covers ``to`` (none: the log's end), and say where it is."""
+        return self.projector.catch_up(to)
+
+    def history(self, key: str) -> tuple[Recorded, ...]:
+        """Every event of one individual that is folded, in the order of folding."""
+        return tuple(decode(entry.value) for entry in self.store.history(key))
+
+    def policy_events(self) -> Iterator[Recorded]:
+        """Every event of the policies' stream that is folded, in log order."""
+        for record in self.store.policies():
+            yield decode(record.value)
+
+    def find(self, event: Event) -> Recorded | None:
+        """The folded event of that event's key and id, if there is one."""
+        if type(event) in POLICY_EVENT_TYPES:
+            known: Iterator[Recorded] = (r for r in self.policy_events() if r.event.key == event.key)
+        elif (event.key, event.event_id) in self.store.known_ids([(event.key, event.event_id)]):
+            known = iter(self.history(event.key))
+        else:
+            return None
+        return next((recorded for recorded in known if recorded.event.event_id == event.event_id), None)
+
+    def close(self) -> None:
+        """Give back what the ledger holds open."""
+        self.log.close()
+        self.store.close()
+
+
+@dataclass(frozen=True, slots=True)
+class CountedSource:
+    """An ``EventSource`` that tells how many records were read from it, for a progress bar."""
+
+    source: EventSource
+    tell: Progress
+
+    @property
+    def generation(self) -> str:
+        """The random id of this ledger, from its first event."""
+        return self.source.generation
+
+    def start(self) -> Position:
+        """The position before the first event, naming every slice."""
+        return self.source.start()
+
+    def end(self) -> Position:
+        """The position after the last event that is in the log now, naming every slice."""
+        return self.source.end()
+
+    def slice_of(self, key: bytes) -> Slice:
+        """The slice of the individuals' stream in which events of this key stand."""
+        return self.source.slice_of(key)
+
+    def read(
+        self, position: Position, limit: int = READ_RECORDS_MAX, wait_ms: int = 0
+    ) -> Sequence[LogRecord]:
+        """Records that follow a position; tells how many."""
+        records = self.source.read(position, limit, wait_ms)
+        self.tell(len(records))
+        return records
+
+
+def records_between(start: Position | None, end: Position) -> int:
+    """How many offsets lie between two positions; offsets without a record count too."""
+    before = {} if start is None else start.as_dict()
+    return sum(max(0, offset - before.get(slice_, 0)) for slice_, offset in end.as_dict().items())
