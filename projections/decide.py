@@ -4,6 +4,7 @@ Source: ``semantics.md``, *The decision, in this order; the first that applies a
 comments are those of its steps.
 """
 
+from bisect import bisect_right
 from typing import Final, NamedTuple
 
 from events.catalogue import PolicyView, TenantPolicies
@@ -85,10 +86,10 @@ def _until(case: _Case, first: _Answer, question: Question) -> Micros | None:
 def _next_change(case: _Case, answer: _Answer, at: Micros) -> Micros | None:
     instants = case.facts.changes_after(at)
     instants.extend(instant for instant in answer.turns_at if instant > at)
-    instants.extend(instant for instant in case.view.instants if instant > at)
-    if case.plan.line is not None:
-        instants.extend(instant for instant in case.plan.line.instants if instant > at)
-    return min(instants, default=None)
+    for published in (case.view.instants, () if case.plan.line is None else case.plan.line.instants):
+        if published and published[-1] > at:
+            instants.append(published[bisect_right(published, at)])
+    return min(instants) if instants else None
 
 
 def _case(view: PolicyView, facts: Facts, question: Question, at: Micros) -> _Case:

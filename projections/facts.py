@@ -141,12 +141,12 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
 
     def changes_after(self, at: Micros) -> list[Micros]:
         """Every instant after ``at`` from which one of these facts begins or ceases to hold."""
+        if at >= self.newest_recorded_at and not self.compelled and not self.restrictions:
+            return []  # The common case: all has happened, and nothing has an end of its own.
         instants = [r.over_from for r in self.restrictions if r.over_from is not None]
         for compelled in self.compelled:
             instants.extend(end for end in (compelled.since, compelled.to) if end is not None)
-        if (
-            at < self.newest_recorded_at
-        ):  # Otherwise everything has happened: nothing occurs after its record.
+        if at < self.newest_recorded_at:  # Otherwise everything has happened.
             instants.extend(notice.counts_from for notice in self.notices)
             for dated in (self.choices, self.descriptions, self.restrictions, self.compelled, self.erasures):
                 instants.extend(fact.occurred_at for fact in dated)

@@ -1,0 +1,1 @@
+"""Ratios against bare libraries, measured side by side in one run. Not part of CI."""
