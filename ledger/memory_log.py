@@ -33,7 +33,7 @@ class MemoryRecords:
     """What several handles on one memory log share: records, their index, the last time stamped."""
 
     def __init__(self, partitions: int = 1, *, deduplicates: bool = True) -> None:
-        """So many partitions of the individuals' stream; one without deduplication behaves as a topic does."""
+        """So many partitions of the individuals' stream; without deduplication it behaves as a topic does."""
         self.deduplicates = deduplicates
         self.partitions = partitions
         self.generation = ""

@@ -23,7 +23,9 @@ TEST_FOLDERS = frozenset(
     | {"tidy", "packaging"}
 )
 # Modules that wait, open files or sockets, or read clocks for the rest: they may sleep.
-WAITING_MODULES = re.compile(r"^(ledger\.(\w+_log|kafka_\w+)|projections\.\w+_store|choice_ledger\.wiring)$")
+WAITING_MODULES = re.compile(
+    r"^(ledger\.(\w+_log|(kafka|sqlite)_\w+)|projections\.\w+_store|choice_ledger\.wiring)$"
+)
 FORBIDDEN_IMPORTS = {
     "sqlite3": "only apsw opens our files",
     "unittest.mock": "our own parts are not mocked: use a real one, or a port's simplest adapter",
