@@ -14,8 +14,6 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import msgspec
-
 from events.catalogue import Catalogue, TenantPolicies
 from events.lines import parse_line
 from events.streams import POLICIES, stream_of

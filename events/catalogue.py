@@ -106,7 +106,8 @@ class PolicyView:
         self.lines = lines
         self.lines_by_key = {key: line for line in lines.values() for key in line.keys}
         self.frameworks: dict[str, tuple[FrameworkStatus, ...]] = {}
-        for status in sorted(frameworks, key=lambda s: (s.since, not s.in_force, s.recorded_at, s.event_id)):
+        # Sorting is stable, so of statuses that say the same the first in log order comes last, and counts.
+        for status in sorted(reversed(frameworks), key=lambda s: (s.since, not s.in_force)):
             self.frameworks[status.framework] = (*self.frameworks.get(status.framework, ()), status)
         self.instants = tuple(sorted({status.since for status in frameworks}))
         self.plans: dict[object, Any] = {}
