@@ -106,8 +106,9 @@ class PolicyView:
         self.lines = lines
         self.lines_by_key = {key: line for line in lines.values() for key in line.keys}
         self.frameworks: dict[str, tuple[FrameworkStatus, ...]] = {}
-        # Sorting is stable, so of statuses that say the same the first in log order comes last, and counts.
-        for status in sorted(reversed(frameworks), key=lambda s: (s.since, not s.in_force)):
+        # Of statuses that say the same from the same instant, the first in log order comes last, and counts.
+        placed = sorted(enumerate(frameworks), key=lambda at: (at[1].since, not at[1].in_force, -at[0]))
+        for _, status in placed:
             self.frameworks[status.framework] = (*self.frameworks.get(status.framework, ()), status)
         self.instants = tuple(sorted({status.since for status in frameworks}))
         self.plans: dict[object, Any] = {}
