@@ -104,7 +104,7 @@ def decode(value: bytes) -> Recorded:
     coding = _READING.get(value[:_HEADER_BYTES])
     if coding is None:
         raise _unknown(value)
-    return _made(coding, _fields(coding, value))
+    return _made(coding, _fields(coding.schema, value))
 
 
 def decode_verified(value: bytes) -> Recorded:
@@ -132,13 +132,13 @@ def _unknown(value: bytes) -> UndecodableRecord:
     return UndecodableRecord("unknown_schema", "no released schema has this fingerprint; a newer version may")
 
 
-def _fields(coding: _Coding, value: bytes) -> Fields:
+def _fields(schema: WriterSchema, value: bytes) -> Fields:
     """The fields by the writer's schema. The guard runs first: the decoder would trust any count it reads."""
     try:
-        check_canonical(value, _HEADER_BYTES, coding.schema.walk)
+        check_canonical(value, _HEADER_BYTES, schema.walk)
         buffer = BytesIO(value)
         buffer.seek(_HEADER_BYTES)
-        return schemaless_reader(buffer, coding.schema.coding, None)  # type: ignore[return-value]  # A record schema gives a dict.
+        return schemaless_reader(buffer, schema.coding, None)  # type: ignore[return-value]  # A record is a dict.
     except NotCanonical as fault:
         raise UndecodableRecord("not_canonical", str(fault)) from None
     except UnicodeDecodeError:

@@ -60,7 +60,7 @@ def writer_schema(source: Parsed) -> WriterSchema:
         version=source["version"],
         source=source,
         fingerprint=bytes.fromhex(fingerprint(to_parsing_canonical_form(source), FINGERPRINT_ALGORITHM)),
-        coding=parse_schema(plain),  # type: ignore[arg-type]
+        coding=parse_schema(plain),  # type: ignore[arg-type]  # A record schema stays a dict.
         walk=walk_of(plain),
     )
 
