@@ -147,11 +147,11 @@ def _advanced(facts: Facts | None, accepted: Sequence[Accepted]) -> Facts | None
 
 
 def _reach(key: str, old: Facts | None, facts: Facts) -> list[ReachEntry]:
-    """What has changed of the versions that the individual was told of; 0 where no notice counts any more."""
+    """What has changed of the versions that the individual was told of."""
     before = {} if old is None else told_versions(old)
     after = told_versions(facts)
     return [
-        ReachEntry(key, policy_id, after.get(policy_id, 0))
+        ReachEntry(key, policy_id, after.get(policy_id))
         for policy_id in sorted(before.keys() | after.keys())
         if before.get(policy_id) != after.get(policy_id)
     ]

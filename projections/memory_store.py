@@ -32,7 +32,7 @@ class Moment:
     facts_by_key: Mapping[str, bytes] = field(default_factory=dict)
     events_by_key: Mapping[str, tuple[HistoryEntry, ...]] = field(default_factory=dict)
     policy_records: tuple[LogRecord, ...] = ()
-    told: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    told: Mapping[tuple[str, str], int | None] = field(default_factory=dict)
     quarantined: tuple[QuarantineEntry, ...] = ()
     resolutions: frozenset[Resolution] = frozenset()
 
@@ -90,7 +90,7 @@ class Moment:
             facts_by_key={**self.facts_by_key, **change.facts},
             events_by_key=events,
             policy_records=(*self.policy_records, *change.policies),
-            told={place: version for place, version in told.items() if version},
+            told={place: version for place, version in told.items() if version is not None},
             quarantined=(*self.quarantined, *change.quarantined),
             resolutions=self.resolutions | frozenset(change.resolved),
         )

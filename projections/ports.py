@@ -110,12 +110,12 @@ def settles(resolution: Resolution, entry: QuarantineEntry) -> bool:
 class ReachEntry(NamedTuple):
     """The version of a policy of which an individual was last told (``key`` is ``tenant/individual``).
 
-    In a change, version 0 says that no notice of that policy counts any more.
+    In a change, a version of none says that no notice of that policy counts any more.
     """
 
     key: str
     policy_id: str
-    version: int
+    version: int | None
 
 
 class Change(NamedTuple):

@@ -215,11 +215,11 @@ def _save_reach(connection: apsw.Connection, change: Change, ids: dict[str, int]
     told = {(numbers[entry.policy_id], ids[entry.key]): entry.version for entry in change.reach}
     connection.executemany(
         "INSERT OR REPLACE INTO reach VALUES (?, ?, ?)",
-        [(*place, version) for place, version in sorted(told.items()) if version],
+        [(*place, version) for place, version in sorted(told.items()) if version is not None],
     )
     connection.executemany(
         "DELETE FROM reach WHERE policy = ? AND individual = ?",
-        [place for place, version in sorted(told.items()) if not version],
+        [place for place, version in sorted(told.items()) if version is None],
     )
 
 

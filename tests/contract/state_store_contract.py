@@ -175,13 +175,13 @@ class StateStoreContract:
         assert list(store.scan()) == []
 
     def test_1_reach_is_replaced_and_taken_back(self, store: StateStore) -> None:
-        """1: A later version takes the place of an earlier one, and version 0 takes the entry away."""
-        told = [ReachEntry("t/a", "website", 1), ReachEntry("t/b", "website", 1), ReachEntry("t/a", "hr", 7)]
+        """1: A later version takes the place of an earlier one, and none takes the entry away."""
+        told = [ReachEntry("t/a", "website", 1), ReachEntry("t/b", "website", 1), ReachEntry("t/a", "hr", 0)]
         store.apply(change(None, position(1), reach=told))
-        later = [ReachEntry("t/a", "website", 2), ReachEntry("t/b", "website", 0)]
+        later = [ReachEntry("t/a", "website", 2), ReachEntry("t/b", "website", None)]
         store.apply(change(position(1), position(2), reach=later))
         assert list(store.reach("t", "website")) == [ReachEntry("t/a", "website", 2)]
-        assert list(store.reach("t", "hr")) == [ReachEntry("t/a", "hr", 7)]
+        assert list(store.reach("t", "hr")) == [ReachEntry("t/a", "hr", 0)]
         assert list(store.reach("t", "unknown")) == []
 
     def test_1_reach_keeps_tenants_apart(self, store: StateStore) -> None:

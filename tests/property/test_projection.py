@@ -59,7 +59,7 @@ def test_facts_are_those_of_the_whole_history(seed: int, limit: int, partitions:
     }
 
 
-def reach_of(store: StateStore) -> dict[tuple[str, str], int]:
+def reach_of(store: StateStore) -> dict[tuple[str, str], int | None]:
     """Everybody's entry of every policy that the worlds have."""
     return {
         (told.key, told.policy_id): told.version
