@@ -32,12 +32,21 @@ def texts_at(tables: object, *keys: str) -> list[str]:
     return [str(text) for text in found]
 
 
-def contract(identifier: str) -> dict[str, list[str]]:
-    """An import contract, by its id."""
-    contracts = at(pyproject(), "tool", "importlinter", "contracts")
-    assert isinstance(contracts, list)
-    (found,) = (entry for entry in contracts if entry["id"] == identifier)
-    return dict(found)
+def contracts() -> dict[str, dict[str, object]]:
+    """All import contracts, by their ids."""
+    found = at(pyproject(), "tool", "importlinter", "contracts")
+    assert isinstance(found, list)
+    return {str(entry["id"]): entry for entry in found}
+
+
+def adapters() -> dict[str, dict[str, object]]:
+    """The contracts that keep an adapter to the wiring."""
+    return {name: entry for name, entry in contracts().items() if name.startswith("adapter-")}
+
+
+def parts_of_adapters() -> set[str]:
+    """The modules of all adapters."""
+    return {module for entry in adapters().values() for module in texts_at(entry, "protected_modules")}
 
 
 def bare_ignores(lines: Iterable[str]) -> Iterator[str]:

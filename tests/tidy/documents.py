@@ -14,18 +14,16 @@ from tests.tidy.source import Finding, Source
 DOCUMENT = re.compile(r"(?<![\w/.:*-])(?!https?:)((?:[\w.-]+/)*[A-Za-z][\w.-]*\.md)\b")
 VARIABLE = re.compile(r"\bCHOICE_LEDGER_[A-Z][A-Z_]*[A-Z]\b")
 INVOCATION = re.compile(r"(?:^|[\s$(`])choice-ledger((?: +[a-z][a-z-]*)+)")
-# Documents that readers are told to write, or that name what is theirs.
-NOT_OURS = frozenset({"TIGER_STYLE.md"})
 
 
 def missing_documents(sources: Iterable[Source], paths: AbstractSet[str]) -> Iterator[Finding]:
     """Mentions of a document that is not there: by its path, or by its bare name anywhere."""
-    names = {PurePosixPath(path).name for path in paths}
+    names = {PurePosixPath(path).name.lower() for path in paths}
     for source in sources:
         for number, line in enumerate(source.lines, start=1):
             for match in DOCUMENT.finditer(line):
                 mention = match[1]
-                if PurePosixPath(mention).name not in names | NOT_OURS:
+                if PurePosixPath(mention).name.lower() not in names:
                     yield Finding(path=source.path, line=number, what=f"names {mention}, which is not there")
 
 
@@ -34,10 +32,11 @@ def variables_in(text: str) -> set[str]:
     return set(VARIABLE.findall(text))
 
 
-def command_paths(
-    command: click.Command, path: tuple[str, ...] = ()
-) -> Iterator[tuple[tuple[str, ...], click.Command]]:
-    """Every command that can be run, with the words after the program's name; hidden ones are left out."""
+Words = tuple[str, ...]
+
+
+def command_paths(command: click.Command, path: Words = ()) -> Iterator[tuple[Words, click.Command]]:
+    """Every command under this one, with the words after the program's name; hidden ones are left out."""
     if command.hidden:
         return
     if isinstance(command, click.Group):
@@ -60,11 +59,12 @@ def invocations(text: str) -> Iterator[tuple[str, ...]]:
 def unknown_invocations(text: str, known: AbstractSet[tuple[str, ...]]) -> list[tuple[str, ...]]:
     """Shown commands that do not begin with the words of a command that exists (arguments may follow)."""
     groups = {path[:length] for path in known for length in range(1, len(path) + 1)}
-    return [
-        words
-        for words in invocations(text)
-        if not any(words[: len(path)] == path for path in known) and words not in groups
-    ]
+    return [words for words in invocations(text) if words not in groups and not begins_with_one(words, known)]
+
+
+def begins_with_one(words: Words, known: AbstractSet[Words]) -> bool:
+    """Whether the words begin with those of a command."""
+    return any(words[: len(path)] == path for path in known)
 
 
 def undocumented(names: Iterable[str], text: str) -> list[str]:

@@ -6,13 +6,15 @@ import re
 import pytest
 
 from tests.tidy.configuration import (
+    adapters,
     at,
     bare_ignores,
-    contract,
+    contracts,
     is_covered,
     layer_of,
     make_commands,
     make_targets,
+    parts_of_adapters,
     pyproject,
     requirements,
     texts_at,
@@ -20,8 +22,8 @@ from tests.tidy.configuration import (
 )
 from tests.tidy.source import PACKAGES, ROOT, Source, python_sources
 
-# These drive the pure parts: they read and write through ports, and need a clock or a logger to do so.
-DRIVERS = frozenset({"consumers"})
+# These drive the pure parts: they read and write through ports, and need threads to do so.
+DRIVERS = frozenset({"consumers", "ledger.group_commit"})
 # What holds the core: a module here is pure, an adapter, or a driver.
 SORTED_PACKAGES = ("events", "ledger", "projections", "consumers")
 
@@ -61,8 +63,7 @@ def test_types_are_checked_everywhere() -> None:
 
 def test_adapters_are_held_by_the_import_contract() -> None:
     """Every module that wraps the database or the Kafka client is one that only the wiring may import."""
-    protected = contract("adapters")["protected_modules"]
-    assert {name for name in wrappers(python_sources()) if not is_covered(name, protected)} == set()
+    assert wrappers(python_sources()) - parts_of_adapters() == set()
 
 
 def test_a_planted_wrapper_is_found() -> None:
@@ -73,17 +74,17 @@ def test_a_planted_wrapper_is_found() -> None:
 
 
 def test_only_the_wiring_may_import_adapters() -> None:
-    """Beside the wiring, only adapters themselves may import what belongs to an adapter."""
-    adapters = contract("adapters")
-    others = {
-        name for name in adapters["allowed_importers"] if not is_covered(name, adapters["protected_modules"])
-    }
-    assert others == {"choice_ledger.wiring"}
+    """Beside the wiring, only parts of the same adapter may import a part of it."""
+    assert adapters()
+    for name, entry in adapters().items():
+        assert set(entry["allowed_importers"]) <= {"choice_ledger.wiring", *entry["protected_modules"]}, (
+            entry["id"]
+        )
 
 
 def test_every_module_below_the_application_is_pure_or_said_not_to_be() -> None:
     """A module is held to be pure, or is an adapter, or a driver named here: none is forgotten."""
-    known = {*contract("pure")["source_modules"], *contract("adapters")["protected_modules"], *DRIVERS}
+    known = {*texts_at(contracts()["pure"], "source_modules"), *parts_of_adapters(), *DRIVERS}
     modules = {source.module for source in python_sources() if layer_of(source.module) in SORTED_PACKAGES}
     assert {name for name in modules if name not in PACKAGES and not is_covered(name, known)} == set()
 

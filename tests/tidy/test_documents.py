@@ -6,7 +6,8 @@ from typing import get_args
 import click
 import pytest
 
-from choice_ledger.cli import main
+from choice_ledger.cli.root import COMMANDS, load
+from choice_ledger.exits import ExitCode
 from choice_ledger.settings import SECRETS, Settings, environment_name
 from events.union import IndividualEvent, PolicyEvent
 from projections.decision import Reason
@@ -24,9 +25,10 @@ from tests.tidy.documents import (
 from tests.tidy.source import ROOT, Source, text_sources
 
 REFERENCE = ROOT / "docs" / "reference"
-COMMANDS = REFERENCE / "commands.md"
+COMMANDS_PAGE = REFERENCE / "commands.md"
 SETTINGS = REFERENCE / "settings.md"
 EVENTS = REFERENCE / "events.md"
+EXITS = REFERENCE / "exit-codes.md"
 REASONS = REFERENCE / "reasons.md"
 # Options that every command has, described once.
 EVERYWHERE = frozenset({"--help", "--json"})
@@ -35,8 +37,8 @@ EVERYWHERE = frozenset({"--help", "--json"})
 @pytest.fixture(scope="session")
 def commands() -> dict[tuple[str, ...], click.Command]:
     """Every command of the program that is shown to people."""
-    assert isinstance(main, click.Group)
-    return dict(command_paths(main))
+    loaded = {name: load(name) for name in COMMANDS}
+    return {path: command for name, one in loaded.items() for path, command in command_paths(one, (name,))}
 
 
 def known_variables() -> set[str]:
@@ -50,12 +52,12 @@ def test_every_command_is_documented(commands: dict[tuple[str, ...], click.Comma
     """Each command that the program offers is described in the reference, by its full name."""
     names = [" ".join(("choice-ledger", *path)) for path in commands]
     assert names
-    assert undocumented(names, COMMANDS.read_text(encoding="utf-8")) == []
+    assert undocumented(names, COMMANDS_PAGE.read_text(encoding="utf-8")) == []
 
 
 def test_every_option_is_documented(commands: dict[tuple[str, ...], click.Command]) -> None:
     """Each long option of each command stands in the reference."""
-    text = COMMANDS.read_text(encoding="utf-8")
+    text = COMMANDS_PAGE.read_text(encoding="utf-8")
     options = {name for names in long_options(commands).values() for name in names} - EVERYWHERE
     assert undocumented(options, text) == []
 
@@ -96,10 +98,16 @@ def test_every_reason_is_documented() -> None:
     assert undocumented(reasons, REASONS.read_text(encoding="utf-8")) == []
 
 
+def test_every_exit_code_is_documented() -> None:
+    """Each code with which the program ends stands in the reference, so that scripts can use it."""
+    assert undocumented((str(code.value) for code in ExitCode), EXITS.read_text(encoding="utf-8")) == []
+
+
 def test_documents_that_are_named_are_there() -> None:
-    """A document that the source or another document names is in the repository."""
+    """A document that the product or another document names is in the repository."""
     paths = {path.relative_to(ROOT).as_posix() for path in [*documents(), *(ROOT / "examples").rglob("*.md")]}
-    assert [str(finding) for finding in missing_documents(text_sources(), paths)] == []
+    readers = [source for source in text_sources() if not source.is_test]
+    assert [str(finding) for finding in missing_documents(readers, paths)] == []
 
 
 def test_a_planted_missing_document_is_caught() -> None:
