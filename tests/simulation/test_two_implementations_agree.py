@@ -43,7 +43,7 @@ def disagreements(world: World, lines: list[Any], questions: list[Any], decider:
 
 
 @pytest.mark.timeout(900)
-def test_the_two_implementations_agree(long_run: bool) -> None:
+def test_the_two_implementations_agree(long_run: bool, count: Callable[..., None]) -> None:
     """On every question the two give the same answer, evidence and `until`, and every reason is reached."""
     rng = random.Random(SEED)
     reasons: Counter[str] = Counter()
@@ -59,7 +59,7 @@ def test_the_two_implementations_agree(long_run: bool) -> None:
         assert not disagreements(world, lines, questions, counting), f"world {number} of seed {SEED}"
     rare = {r: reasons[r] for r in (*get_args(PermittingReason), *get_args(DecidedDenial))}
     assert min(rare.values()) >= REASON_COUNT_MIN, rare
-    print(f"\n{reasons.total()} questions agreed, seed {SEED}; rarest reason {min(rare.values())} times")
+    count("two implementations agree", seed=SEED, questions=reasons.total(), rarest_reason=min(rare.values()))
 
 
 def versions_are_forgotten(facts: Facts) -> Facts:
