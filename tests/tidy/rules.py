@@ -6,7 +6,7 @@ import tokenize
 from collections.abc import Callable, Iterator
 from pathlib import PurePosixPath
 
-from tests.tidy.source import Finding, Source, docstring_of, dotted, functions, imported
+from tests.tidy.source import PACKAGES, Finding, Source, docstring_of, dotted, functions, imported
 
 FUNCTION_LINES_MAX = 50
 MODULE_LINES_MAX = 500
@@ -256,6 +256,14 @@ def no_forbidden_import(source: Source) -> Iterator[Finding]:
                 yield source.find(node, f"imports {forbidden}: {why}")
 
 
+def naive_stays_apart(source: Source) -> Iterator[Finding]:
+    """The naive second implementation imports nothing of the first: not a type, not a constant."""
+    if PurePosixPath(source.path).name.startswith("naive_"):
+        for node, name in imported(source):
+            if name.partition(".")[0] in PACKAGES:
+                yield source.find(node, f"imports {name}, and so could repeat its faults")
+
+
 def no_private_import(source: Source) -> Iterator[Finding]:
     """No product module takes another's private names."""
     for node in ast.walk(source.tree):
@@ -320,6 +328,7 @@ PYTHON_RULES: tuple[Rule, ...] = (
     folders_by_kind_of_test,
     reasons_beside_silencers,
     no_forbidden_import,
+    naive_stays_apart,
     no_private_import,
     no_sleep_in_the_core,
     values_are_frozen,

@@ -77,9 +77,8 @@ def test_only_the_wiring_may_import_adapters() -> None:
     """Beside the wiring, only parts of the same adapter may import a part of it."""
     assert adapters()
     for name, entry in adapters().items():
-        assert set(entry["allowed_importers"]) <= {"choice_ledger.wiring", *entry["protected_modules"]}, (
-            entry["id"]
-        )
+        allowed = {"choice_ledger.wiring", *texts_at(entry, "protected_modules")}
+        assert set(texts_at(entry, "allowed_importers")) <= allowed, name
 
 
 def test_every_module_below_the_application_is_pure_or_said_not_to_be() -> None:

@@ -124,6 +124,12 @@ PLANTED = (
     Planted(
         rule=rules.no_forbidden_import, bad="from unittest import mock", good="from unittest import TestCase"
     ),
+    Planted(
+        rule=rules.naive_stays_apart,
+        bad="from projections.decision import Reason",
+        good="from tests.simulation.naive_case import Case",
+        bad_path="tests/simulation/naive_decide.py",
+    ),
     Planted(rule=rules.no_private_import, bad="from a.b import _c", good="from a.b import c"),
     Planted(
         rule=rules.no_sleep_in_the_core,
