@@ -19,6 +19,8 @@ from kafka import KafkaProducer
 from kafka.errors import KafkaError
 from kafka.net.compat import KafkaNetClient
 
+import ledger.kafka_sockets  # noqa: F401 - closes what kafka-python leaves open.
+
 RECONNECT_BACKOFF_MS_MAX: Final = 1_000
 """How long the client waits, at most, before it tries an unreachable broker again."""
 

@@ -16,6 +16,7 @@ import msgspec
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError, LogTruncationError, OffsetOutOfRangeError
 
+import ledger.kafka_sockets  # noqa: F401 - closes what kafka-python leaves open.
 from events.streams import LogRecord, PositionUnavailable, Slice, Stream
 from ledger.log import LogFault
 

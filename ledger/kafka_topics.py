@@ -14,6 +14,7 @@ from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import InvalidReplicationFactorError, KafkaError, TopicAlreadyExistsError
 
+import ledger.kafka_sockets  # noqa: F401 - closes what kafka-python leaves open.
 from events.streams import INDIVIDUALS, POLICIES, Stream
 from ledger.log import LogFault
 
