@@ -108,9 +108,9 @@ def jvm_broker(tmp_path: Path) -> Iterator[JvmBrokerFactory]:
     yield from _private_brokers(tmp_path)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def faulty_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JvmBroker]:
-    """One private broker for a module of fault tests; each leaves it running and thawed."""
+    """One private broker for all fault tests; each leaves it running and thawed."""
     for start in _private_brokers(tmp_path_factory.mktemp("faulty")):
         yield start()
 
