@@ -20,6 +20,8 @@ class ExitCode(IntEnum):
     """The log cannot be reached or used as it stands."""
     MISMATCH = 6
     """A verification failed: a digest, a stored text, a topic's settings, an unreadable record."""
+    DEFECT = 70
+    """The program is at fault; what it prints belongs in a report."""
     INTERRUPTED = 130
     """Interrupted from the keyboard."""
     PIPE_CLOSED = 141

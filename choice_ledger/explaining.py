@@ -175,10 +175,11 @@ def told(recorded: Recorded) -> str:
     when = f"on {format_instant(event.occurred_at)}"
     if recorded.recorded_at != event.occurred_at:
         when += f", recorded on {format_instant(recorded.recorded_at)}"
-    return f"{_said(recorded)}, {when}, by {event.actor.kind} over {event.medium} ({event.event_id})"
+    return f"{said(recorded)}, {when}, by {event.actor.kind} over {event.medium} ({event.event_id})"
 
 
-def _said(recorded: Recorded) -> str:
+def said(recorded: Recorded) -> str:
+    """What one event said, in a few words."""
     event = recorded.event
     match event:
         case PolicyAmended():

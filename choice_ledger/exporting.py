@@ -5,15 +5,14 @@ Within a slice the order is the log's; slices are merged by ``recorded_at``, pol
 
 import heapq
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import NamedTuple, TypeAlias
 
+from choice_ledger.slice_reading import slice_records
 from events.codec import UndecodableRecord, decode_verified
-from events.streams import POLICIES, LogRecord, Position, Slice
+from events.instants import Micros
+from events.streams import POLICIES, Slice
 from events.union import Recorded
 from projections.ports import EventSource
-
-CHUNK_RECORDS: Final = 2_000
-"""Records read at once from one slice."""
 
 
 class Unreadable(NamedTuple):
@@ -23,14 +22,14 @@ class Unreadable(NamedTuple):
     reason: str
 
 
+_Head: TypeAlias = tuple[Slice, Recorded | Unreadable]
+_Entry: TypeAlias = tuple[tuple[Micros, bool, int], int, Recorded]
+
+
 def exported(source: EventSource) -> Iterator[Recorded | Unreadable]:
     """Every record that the log holds now, up to its end at the call."""
-    start, end = source.start(), source.end()
-    begun = start.as_dict()
-    readers = [
-        _slice_of(source, slice_, begun.get(slice_, 0), stop) for slice_, stop in end.as_dict().items()
-    ]
-    heap: list[tuple[tuple[int, bool, int], int, Recorded]] = []
+    readers = [_heads(source, slice_) for slice_ in source.end().as_dict()]
+    heap: list[_Entry] = []
     for number, reader in enumerate(readers):
         yield from _push_next(heap, number, reader)
     while heap:
@@ -39,12 +38,7 @@ def exported(source: EventSource) -> Iterator[Recorded | Unreadable]:
         yield from _push_next(heap, number, readers[number])
 
 
-_Head = tuple[Slice, Recorded | Unreadable]
-
-
-def _push_next(
-    heap: list[tuple[tuple[int, bool, int], int, Recorded]], number: int, reader: Iterator[_Head]
-) -> Iterator[Unreadable]:
+def _push_next(heap: list[_Entry], number: int, reader: Iterator[_Head]) -> Iterator[Unreadable]:
     """Put the next readable record of a slice on the heap; give the unreadable ones before it."""
     for slice_, head in reader:
         if isinstance(head, Unreadable):
@@ -55,25 +49,9 @@ def _push_next(
         return
 
 
-def _slice_of(source: EventSource, slice_: Slice, first: int, stop: int) -> Iterator[_Head]:
-    """The records of one slice. The others stand at their end, so that a reading gives none of theirs but
-    what was appended since.
-    """
-    following = first
-    while following < stop:
-        end = source.end()
-        position = Position.of(end.generation, {**end.as_dict(), slice_: following}.items())
-        records = source.read(position, CHUNK_RECORDS)
-        if not records:
-            return  # What is left below the end are gaps: offsets that no record bears.
-        for record in records:
-            if record.slice == slice_ and record.offset < stop:
-                yield slice_, _decoded(record)
-                following = record.offset + 1
-
-
-def _decoded(record: LogRecord) -> Recorded | Unreadable:
-    try:
-        return decode_verified(record.value)
-    except UndecodableRecord as fault:
-        return Unreadable(record.place, fault.reason)
+def _heads(source: EventSource, slice_: Slice) -> Iterator[_Head]:
+    for record in slice_records(source, slice_):
+        try:
+            yield slice_, decode_verified(record.value)
+        except UndecodableRecord as fault:
+            yield slice_, Unreadable(record.place, fault.reason)

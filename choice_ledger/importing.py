@@ -29,6 +29,10 @@ class LineFault(NamedTuple):
     message: str
 
 
+Answer: TypeAlias = Literal["held"] | tuple[str, str] | None
+"""Of an event: it is held already; or it must not be appended, by its field and what is wrong; or neither."""
+
+
 class Held(Protocol):
     """Tells which of some events are held already, and what is said against taking the others.
 
@@ -36,7 +40,7 @@ class Held(Protocol):
     2. It must answer a fault for an event that must not be appended, and None for one that may be.
     """
 
-    def __call__(self, lines: Sequence[Line]) -> Sequence[Literal["held"] | tuple[str, str] | None]:
+    def __call__(self, lines: Sequence[Line]) -> Sequence[Answer]:
         """One answer for each line, in order."""
         ...
 

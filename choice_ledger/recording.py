@@ -1,5 +1,6 @@
 """Recording: from a command to a receipt, told only when the event is durable and folded."""
 
+import uuid
 from collections.abc import Sequence
 
 import msgspec
@@ -54,6 +55,17 @@ def record(ledger: LedgerAtHand, command: Command, heard: Heard) -> Receipt:
         ids = tuple(other.event_id for other in derived)
         return msgspec.structs.replace(receipt, position=position, derived=ids)
     return receipt
+
+
+def record_both(ledger: LedgerAtHand, commands: tuple[Command, Command], heard: Heard) -> Receipt:
+    """Carry out two commands that are two sides of one; the receipt of the first, reaching as far as both."""
+    here = record(ledger, commands[0], heard)
+    there_id = str(uuid.uuid5(uuid.UUID(here.event_id), "the other side"))
+    other = msgspec.structs.replace(heard, event_id=there_id, caused_by=here.event_id)
+    there = record(ledger, commands[1], other)
+    return msgspec.structs.replace(
+        here, position=here.position.joined(there.position), derived=here.derived + there.derived
+    )
 
 
 def record_waivers(ledger: LedgerAtHand, waivers: Sequence[str], why: str = "chosen in the settings") -> None:

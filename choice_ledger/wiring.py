@@ -208,11 +208,11 @@ def _security(settings: Settings) -> tuple[tuple[str, str], ...]:
 
 def _lead_to(path: Path, target: Path) -> None:
     """Make ``path`` a name for ``target``, in one step; remove what it led to before."""
-    former = path.resolve() if path.exists() else None
+    former = path.resolve() if path.is_symlink() else None
     link = path.with_name(f"{target.stem}.link")
     link.symlink_to(target.name)
     link.replace(path)
-    if former is not None and former != target:
+    if former is not None:
         _remove_database(former)
 
 

@@ -11,7 +11,7 @@ from typing import Final, Protocol, TypeAlias
 import msgspec
 
 from events.catalogue import TenantPolicies, VoidReason
-from events.envelope import LEDGER_TENANT, SELF, Actor, InvalidEvent, Medium
+from events.envelope import LEDGER_TENANT, SELF, Actor, InvalidEvent, Medium, check_individual
 from events.individual_events import (
     ChoiceDecision,
     ChoiceMade,
@@ -315,12 +315,21 @@ def _content_refused(event: Event, now: Micros, policies: TenantPolicies) -> Ref
             return _amendment_refused(event, now, policies)
         case NoticeGiven():
             return _notice_refused(event, policies)
-        case IndividualsLinked() | IndividualsUnlinked() if event.other == event.individual:
-            return Refused("other", "must be another individual")
+        case IndividualsLinked() | IndividualsUnlinked():
+            return _other_refused(event)
         case DisclosureCompelled() if event.to is not None and event.to <= event.from_:
             return Refused("to", "must be after `from`")
         case _:
             return None
+
+
+def _other_refused(event: IndividualsLinked | IndividualsUnlinked) -> Refused | None:
+    """Both sides get an event of their own, so both have to be individuals' ids."""
+    try:
+        check_individual(event.other, "other")
+    except InvalidEvent as fault:
+        return Refused(fault.field, fault.message)
+    return Refused("other", "must be another individual") if event.other == event.individual else None
 
 
 def _amendment_refused(event: PolicyAmended, now: Micros, policies: TenantPolicies) -> Refused | None:

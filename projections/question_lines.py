@@ -62,15 +62,19 @@ def parse_question(raw: bytes, tenant: str) -> Enquiry:
     if len(raw) > QUESTION_BYTES_MAX:
         raise InvalidQuestion("", f"the line has more than {QUESTION_BYTES_MAX} bytes")
     try:
-        return checked(_DECODER.decode(raw), tenant)
+        asked = _DECODER.decode(raw)
     except msgspec.ValidationError as fault:
         raise _named(str(fault)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise InvalidQuestion("", "the line must be one JSON object in UTF-8") from None
+    at, known_at = _instant("at", asked.at), _instant("known_at", asked.known_at)
+    return checked(asked, tenant, at=at, known_at=known_at)
 
 
-def checked(asked: Asked, tenant: str) -> Enquiry:
-    """The enquiry, every field of it checked. Raises InvalidQuestion."""
+def checked(
+    asked: Asked, tenant: str, *, at: Micros | None = None, known_at: Micros | None = None
+) -> Enquiry:
+    """The enquiry, every name in it checked; the instants are those given here. Raises InvalidQuestion."""
     try:
         check_key("purpose", asked.purpose)
         if asked.recipient is not None:
@@ -83,8 +87,8 @@ def checked(asked: Asked, tenant: str) -> Enquiry:
             purpose=asked.purpose,
             recipient=asked.recipient,
             data=asked.data,
-            at=_instant("at", asked.at),
-            known_at=_instant("known_at", asked.known_at),
+            at=at,
+            known_at=known_at,
         )
     except InvalidEvent as fault:
         raise InvalidQuestion(fault.field, fault.message) from None

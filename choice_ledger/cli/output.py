@@ -24,6 +24,11 @@ def show_failure(failure: Failure, *, as_json: bool) -> None:
         sys.stderr.write(f"error: {safe(str(failure))}\n")
 
 
+def warn(message: str) -> None:
+    """Say on standard error what the caller should know, though the command goes on."""
+    sys.stderr.write(f"warning: {safe(message)}\n")
+
+
 def show_json(value: object) -> None:
     """Print a value as one line of JSON."""
     sys.stdout.write(msgspec.json.encode(value).decode() + "\n")

@@ -81,13 +81,25 @@ class LazyGroup(click.RichGroup):
         except Failure as failure:
             show_failure(failure, as_json=told_as_json(ctx))
             ctx.exit(failure.code)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, click.Abort):
             sys.stderr.write("interrupted; what was acknowledged is recorded\n")
             ctx.exit(ExitCode.INTERRUPTED)
         except BrokenPipeError:
             close_standard_output()
             ctx.exit(ExitCode.PIPE_CLOSED)
+        except Exception as fault:
+            if hasattr(fault, "exit_code"):
+                raise  # The framework's own ways to end.
+            show_failure(failure_of(fault), as_json=told_as_json(ctx))
+            ctx.exit(failure_of(fault).code)
         return result
+
+
+def failure_of(fault: Exception) -> Failure:
+    """The failure that a fault comes to; what every fault means is imported only when there is one."""
+    module = importlib.import_module("choice_ledger.fault_codes")
+    failure: Failure = module.failure_of(fault)
+    return failure
 
 
 def load(name: str) -> click.Command:

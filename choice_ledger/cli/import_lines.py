@@ -1,0 +1,88 @@
+"""``import``: events from files in the line format."""
+
+import sys
+from collections import Counter
+from pathlib import Path
+
+import rich_click as click
+
+from choice_ledger.cli.faults import FaultTeller
+from choice_ledger.cli.files import opened_file, size_of
+from choice_ledger.cli.options import common, told_as_json
+from choice_ledger.cli.output import show_json, show_lines
+from choice_ledger.cli.progress import progress
+from choice_ledger.cli.session import opened
+from choice_ledger.exits import ExitCode, Failure
+from choice_ledger.importing import Ending, Import, import_lines
+from choice_ledger.knowledge import held_by, holds_its_own, waive_knowledge
+from choice_ledger.ledger_at_hand import LedgerAtHand
+from choice_ledger.reading_lines import line_batches
+from events.lines import LINE_BYTES_MAX
+
+ENDINGS: tuple[Ending, ...] = ("recorded", "already_held", "noted", "refused", "unknown")
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(allow_dash=True, path_type=Path))
+@click.option(
+    "--rewrite-knowledge",
+    is_flag=True,
+    help="Keep `recorded_at` beside events that this ledger recorded itself; this is put on record.",
+)
+@click.option("--why", default="not said", metavar="TEXT", help="Why knowledge is rewritten, for the record.")
+@common
+@click.pass_context
+def command(ctx: click.Context, *, files: tuple[Path, ...], rewrite_knowledge: bool, why: str) -> None:
+    """Record the events in FILES, one a line (- for standard input), in their order.
+
+    Event ids and `recorded_at` are kept. What the ledger holds already is done, so an import that was cut
+    off is simply run again. Nothing of a bad line is recorded, and nothing of the others is lost.
+    """
+    with opened(ctx) as ledger:
+        has_own = holds_its_own(ledger.source)
+        if has_own and rewrite_knowledge:
+            waive_knowledge(ledger, why)
+        strict = has_own and not rewrite_knowledge
+        counts: Counter[Ending] = Counter()
+        for file in files:
+            counts += _import(ledger, file, strict=strict)
+    _tell(counts, as_json=told_as_json(ctx))
+    if counts["unknown"]:
+        raise Failure(ExitCode.UNKNOWN, f"{counts['unknown']} events may be recorded or not; import again")
+    if counts["refused"]:
+        raise Failure(ExitCode.REFUSED, f"{counts['refused']} lines were refused; mend them and import again")
+
+
+def _import(ledger: LedgerAtHand, file: Path, *, strict: bool) -> Counter[Ending]:
+    faults = FaultTeller(str(file))
+    checks = strict or not ledger.log.deduplicates
+    held = held_by(ledger, refuse_recorded_at=strict) if checks else None
+    read = 0
+    with opened_file(file) as stream, progress(f"importing {file.name}", size_of(file)) as reached:
+
+        def tell_read(count: int) -> None:
+            nonlocal read
+            read += count
+            reached(read)
+
+        batches = line_batches(stream, LINE_BYTES_MAX, tell_read)
+        return import_lines(Import(ledger.log, held, faults.tell), batches)
+
+
+def _tell(counts: Counter[Ending], *, as_json: bool) -> None:
+    if as_json:
+        show_json({ending: counts[ending] for ending in ENDINGS})
+        return
+    words = {
+        "recorded": "recorded",
+        "already_held": "held already",
+        "noted": "beginnings of other ledgers, noted and not recorded",
+        "refused": "refused",
+        "unknown": "of unknown outcome",
+    }
+    show_lines(
+        f"{counts[ending]:>12,} {words[ending]}"
+        for ending in ENDINGS
+        if counts[ending] or ending == "recorded"
+    )
+    sys.stdout.flush()

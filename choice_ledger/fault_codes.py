@@ -1,0 +1,46 @@
+"""Which exit code each fault ends in, and what it says. No message holds what an individual said."""
+
+import traceback
+
+from choice_ledger.content_store import ContentDamaged, ContentMissing, ContentRefused
+from choice_ledger.exits import ExitCode, Failure
+from events.codec import UndecodableRecord
+from events.streams import PositionUnavailable
+from ledger.log import LogFault
+from projections.batch import WrongGeneration
+from projections.ports import StoreConflict, StoreFault
+from projections.projector import CatchUpStalled
+
+
+def failure_of(fault: Exception) -> Failure:
+    """The failure that a fault comes to. One that nobody foresaw is a defect, told without its values."""
+    match fault:
+        case Failure():
+            return fault
+        case LogFault() | CatchUpStalled() | StoreFault():
+            return Failure(ExitCode.UNAVAILABLE, str(fault))
+        case StoreConflict():
+            return Failure(ExitCode.UNAVAILABLE, "another process is folding this state; try again")
+        case PositionUnavailable() | WrongGeneration():
+            return Failure(ExitCode.MISMATCH, f"{fault} (`choice-ledger rebuild` does)")
+        case ContentRefused():
+            return Failure(ExitCode.REFUSED, str(fault))
+        case ContentMissing() | ContentDamaged() | UndecodableRecord():
+            return Failure(ExitCode.MISMATCH, str(fault))
+        case MemoryError() | OSError():
+            return Failure(
+                ExitCode.UNAVAILABLE, f"the machine refuses: {_reason(fault)}; make room and try again"
+            )
+        case _:
+            return Failure(ExitCode.DEFECT, f"this is a defect; please report it: {_where(fault)}")
+
+
+def _reason(fault: OSError | MemoryError) -> str:
+    return "out of memory" if isinstance(fault, MemoryError) else fault.strerror or type(fault).__name__
+
+
+def _where(fault: Exception) -> str:
+    """The kind of fault and the lines that led to it, without its message, which may hold values."""
+    frames = traceback.extract_tb(fault.__traceback__)
+    lines = ", ".join(f"{frame.name}:{frame.lineno}" for frame in frames[-6:])
+    return f"{type(fault).__name__} in {lines}"
