@@ -5,7 +5,7 @@ what was once written stays readable. A schema's attribute ``version`` counts th
 """
 
 import json
-import pkgutil
+from importlib import resources
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from fastavro.schema import fingerprint, parse_schema, to_parsing_canonical_form
@@ -46,9 +46,7 @@ def load_schema(type_name: str, superseded_version: int | None = None) -> Writer
     name = f"{type_name}.avsc"
     if superseded_version is not None:
         name = f"released/{type_name}.v{superseded_version}.avsc"
-    text = pkgutil.get_data("events", f"schemas/{name}")
-    if text is None:
-        raise FileNotFoundError(f"the installation lacks events/schemas/{name}; install choice-ledger anew")
+    text = resources.files("events").joinpath("schemas", name).read_text(encoding="utf-8")
     return writer_schema(json.loads(text))
 
 
