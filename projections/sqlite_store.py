@@ -61,17 +61,19 @@ class OtherStoreVersion(StoreFault):
 class SqliteStore:
     """A ``StateStore`` in one file. See the port for what it must do; safe from many threads."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, vfs: str | None = None) -> None:
         """Open the store, or make a fresh one where there is no file (its folder must be there).
 
-        Raises NotAStateStore, OtherStoreVersion, and StoreFault where the file cannot be opened.
+        ``vfs`` names another of SQLite's ways to the disk. Raises NotAStateStore, OtherStoreVersion, and
+        StoreFault where the file cannot be opened.
         """
         self._path = path
+        self._vfs = vfs
         self._writing = threading.Lock()
         self._idle: deque[apsw.Connection] = deque()
         self._closed = False
         with _faults():
-            self._writer = _opened(path)
+            self._writer = _opened(path, vfs)
 
     @contextmanager
     def view(self) -> Iterator[StateReads]:
@@ -154,7 +156,7 @@ class SqliteStore:
         try:
             return self._idle.pop()
         except IndexError:
-            connection = apsw.Connection(str(self._path), flags=apsw.SQLITE_OPEN_READWRITE)
+            connection = apsw.Connection(str(self._path), flags=apsw.SQLITE_OPEN_READWRITE, vfs=self._vfs)
             connection.set_busy_timeout(BUSY_TIMEOUT_MS)
             connection.execute("PRAGMA query_only = ON")
             return connection
@@ -185,9 +187,9 @@ def _faults() -> Iterator[None]:
         raise StoreFault(f"the store's file cannot be used ({type(fault).__name__}); rebuild it") from fault
 
 
-def _opened(path: Path) -> apsw.Connection:
+def _opened(path: Path, vfs: str | None) -> apsw.Connection:
     """The writer's connection to a file that is known to be a store of this layout."""
-    connection = apsw.Connection(str(path))
+    connection = apsw.Connection(str(path), vfs=vfs)
     try:
         connection.set_busy_timeout(BUSY_TIMEOUT_MS)
         _check_or_create(connection)
