@@ -1,8 +1,8 @@
 """Closes the socket of a refused connection, which kafka-python 3.0.12 leaves to the garbage collector.
 
 While a broker is down every client of ours tries again each second, and each refusal would leave a socket
-open: a long outage would use up the process's file descriptors. Importing this module mends that, once, for every
-client in the process; nothing else is changed. Every module of ours that opens a client imports it.
+open: a long outage would use up the process's file descriptors. Importing this module mends that, once, for
+every client in the process; nothing else is changed. Each module of ours that opens a client imports it.
 """
 
 from typing import Any, Final

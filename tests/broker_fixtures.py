@@ -42,7 +42,7 @@ def _docker_server_version() -> str:
     return done.stdout.strip() if done.returncode == 0 else ""
 
 
-def _no_broker(reason: str) -> NoReturn:
+def no_broker(reason: str) -> NoReturn:
     message = (
         f"no Kafka broker: {reason}. Name one in {BROKERS_VARIABLE}, or install Docker, or Java 17 and Maven"
     )
@@ -76,7 +76,7 @@ def kafka_brokers(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempP
         broker.start()
         yield broker.bootstrap
     except BrokerUnavailableError as unavailable:
-        _no_broker(str(unavailable))
+        no_broker(str(unavailable))
     finally:
         broker.close()
 
@@ -92,7 +92,7 @@ def _private_brokers(folder: Path) -> Iterator[JvmBrokerFactory]:
         try:
             broker.start()
         except BrokerUnavailableError as unavailable:
-            _no_broker(str(unavailable))
+            no_broker(str(unavailable))
         return broker
 
     try:
