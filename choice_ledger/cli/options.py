@@ -79,6 +79,6 @@ def _keep_flag(ctx: click.Context, param: click.Parameter, value: str | None) ->
         ctx.meta.setdefault(FLAGS, {})[param.name] = value
 
 
-def _keep_json(ctx: click.Context, param: click.Parameter, value: bool) -> None:  # noqa: ARG001 - click's
+def _keep_json(ctx: click.Context, param: click.Parameter, value: bool) -> None:  # noqa: ARG001 - a callback of click
     if value:
         ctx.meta[JSON] = True

@@ -59,7 +59,7 @@ class LazyGroup(click.RichGroup):
         """Every sub-command, in the order of the table."""
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - as click has it
         """The command itself where it is loaded, else what ``--help`` has to know of it."""
         if cmd_name not in COMMANDS:
             return None
