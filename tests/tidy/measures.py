@@ -1,6 +1,7 @@
 """What is measured of the whole source, where a rule about one place would say nothing."""
 
 import ast
+import re
 import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ FUNCTION_LINES_P95_MAX = 28
 # Code lines of the tests for each code line of the product.
 TESTS_PER_SOURCE_MIN = 1.5
 TESTS_PER_SOURCE_MAX = 2.5
+LIMIT = re.compile(r"^([A-Z][A-Z0-9_]*_(?:MAX|MIN))\b *(?::[^=]*)?=", re.MULTILINE)
 # Below this many functions a distribution says nothing.
 FUNCTIONS_MIN = 20
 
@@ -63,3 +65,21 @@ def ratio_of_tests(sources: Iterable[Source]) -> float:
         elif source.is_product:
             product += len(source.code_lines)
     return tests / product
+
+
+def limits(sources: Iterable[Source]) -> dict[str, str]:
+    """The product's limits by name: constants that end in `_MAX` or `_MIN`, each with its module."""
+    return {
+        name: source.module for source in sources if source.is_product for name in LIMIT.findall(source.text)
+    }
+
+
+def names_in_tests(sources: Iterable[Source]) -> set[str]:
+    """Every name that a test's code uses (not its text: a mention in a comment tests nothing)."""
+    return {
+        node.id if isinstance(node, ast.Name) else node.attr
+        for source in sources
+        if source.is_test
+        for node in ast.walk(source.tree)
+        if isinstance(node, ast.Name | ast.Attribute)
+    }

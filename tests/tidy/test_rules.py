@@ -6,7 +6,14 @@ from dataclasses import dataclass
 import pytest
 
 from tests.tidy import rules
-from tests.tidy.measures import FUNCTIONS_MIN, function_sizes, is_declared_only, ratio_of_tests
+from tests.tidy.measures import (
+    FUNCTIONS_MIN,
+    function_sizes,
+    is_declared_only,
+    limits,
+    names_in_tests,
+    ratio_of_tests,
+)
 from tests.tidy.rules import FUNCTION_LINES_MAX, MODULE_LINES_MAX, PYTHON_RULES, TEXT_RULES, Rule, joined
 from tests.tidy.source import Source, functions, is_python_of_ours
 
@@ -215,3 +222,11 @@ def test_the_ratio_counts_code_lines_of_tests_and_product() -> None:
 def test_python_of_ours_is_told_from_other_text(*, path: str, expected: bool) -> None:
     """The rules for Python read the packages, the tests and the benchmarks, and nothing else."""
     assert is_python_of_ours(Source(path=path, text="")) is expected
+
+
+def test_limits_and_their_tests_are_read_from_code() -> None:
+    """A limit is a constant of the product, typed or not; a mention of it in a test's comment is no test."""
+    product = Source(path="ledger/log.py", text="A_MAX: Final = 1\nB_MIN = 2\n_C_MAX = 3\nD = A_MAX\n")
+    tests = Source(path=TEST_PATH, text="# B_MIN\nassert A_MAX == log.E_MAX")
+    assert limits([product, tests]) == {"A_MAX": "ledger.log", "B_MIN": "ledger.log"}
+    assert names_in_tests([product, tests]) == {"A_MAX", "E_MAX", "log"}
