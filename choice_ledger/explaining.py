@@ -3,14 +3,13 @@
 Pure: it is given the question, the decision and the events that decided it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
 
-from events.individual_events import ChoiceMade, DisclosureCompelled, NoticeGiven
+from choice_ledger.event_sentences import listed, told
 from events.instants import format_instant
-from events.policy_events import PolicyAmended
 from events.union import Recorded
 from projections.decision import Decision, Override, Question, Reason
 
@@ -169,37 +168,9 @@ def explain(question: Question, decision: Decision, events: Mapping[str, Recorde
     )
 
 
-def told(recorded: Recorded) -> str:
-    """One event in a sentence: what it said, when it happened, and when it was recorded."""
-    event = recorded.event
-    when = f"on {format_instant(event.occurred_at)}"
-    if recorded.recorded_at != event.occurred_at:
-        when += f", recorded on {format_instant(recorded.recorded_at)}"
-    return f"{said(recorded)}, {when}, by {event.actor.kind} over {event.medium} ({event.event_id})"
-
-
-def said(recorded: Recorded) -> str:
-    """What one event said, in a few words."""
-    event = recorded.event
-    match event:
-        case PolicyAmended():
-            since = format_instant(event.effective_at)
-            return f"version {event.version} of policy {event.policy_id}, in force from {since}"
-        case NoticeGiven():
-            choice = "with a choice" if event.choice_offered else "without a choice"
-            return f"notice of version {event.version} of policy {event.policy_id}, {choice}"
-        case ChoiceMade():
-            whom = "" if event.recipients is None else f" to {_listed(event.recipients)}"
-            return f"{event.decision.replace('_', '-')} of {_listed(event.purposes)}{whom}"
-        case DisclosureCompelled():
-            return f"disclosure to {event.recipient} compelled by {event.legal_reference}"
-        case _:
-            return type(event).__name__
-
-
 def _question(question: Question) -> str:
     whom = "the controller's own use" if question.recipient is None else f"disclosure to {question.recipient}"
-    data = f" of {_listed(question.data)}" if question.data else ""
+    data = f" of {listed(question.data)}" if question.data else ""
     known = (
         "" if question.known_at is None else f", on what was recorded by {format_instant(question.known_at)}"
     )
@@ -222,7 +193,3 @@ def _until(decision: Decision) -> str:
     if decision.until is None:
         return "If nothing more is recorded, this answer does not change."
     return f"If nothing more is recorded, ask again at {format_instant(decision.until)}."
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names) if names else "nothing"

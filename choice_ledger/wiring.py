@@ -169,6 +169,15 @@ def topic_deviations(settings: Settings, partitions: int | None) -> tuple[str, .
     return tuple(str(deviation) for deviation in found)
 
 
+def replicas_at_most(settings: Settings) -> int:
+    """The copies that the settings ask for, or as many as there are brokers. Raises LogFault."""
+    from ledger import kafka_topics
+
+    with kafka_topics.administration(",".join(settings.brokers), _security(settings)) as admin:
+        brokers = len(admin.describe_cluster()["brokers"])
+    return min(settings.kafka_replication, brokers)
+
+
 def waivers(settings: Settings) -> tuple[str, ...]:
     """The safeguards that the settings do without; each has to be on record."""
     return _topic_plan(settings).waivers if settings.brokers else ()
@@ -219,3 +228,10 @@ def _lead_to(path: Path, target: Path) -> None:
 def _remove_database(path: Path) -> None:
     for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
         path.with_name(name).unlink(missing_ok=True)
+
+
+def sqlite_version() -> str:
+    """The version of the SQLite that the files are opened with."""
+    import apsw
+
+    return apsw.sqlite_lib_version()

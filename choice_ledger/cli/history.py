@@ -7,8 +7,8 @@ import rich_click as click
 from choice_ledger.cli.options import common, told_as_json
 from choice_ledger.cli.output import show_table
 from choice_ledger.cli.session import opened
+from choice_ledger.event_sentences import said
 from choice_ledger.exits import refused
-from choice_ledger.explaining import said
 from events.envelope import InvalidEvent, check_individual
 from events.instants import format_instant
 from events.lines import format_line
