@@ -28,8 +28,10 @@ MAPS = {"PolicyVersion": "map of policy id to version", "Wording": "map of local
 PLAIN = {"string": "text", "int": "integer", "boolean": "true or false", "bytes": "base64"}
 OF_BYTES_ALONE = (
     " Microseconds since 1970-01-01T00:00:00Z.",
-    " False permits less, so false is what an absent or older record means;"
-    " a byte other than 0 or 1 is refused.",
+    (
+        " False permits less, so false is what an absent or older record means;"
+        " a byte other than 0 or 1 is refused."
+    ),
     " False permits less; a byte other than 0 or 1 is refused.",
 )
 """Ends of a schema's sentences that the document says once, in its chapter on bytes."""
