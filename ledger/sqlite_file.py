@@ -37,6 +37,9 @@ BUSY_STEP_S_MAX: Final = 0.01
 CACHE_KIB: Final = 16_384
 """KiB of pages that the writer keeps. Larger transactions spill into the write-ahead log, uncommitted."""
 
+STATEMENTS_MAX: Final = 200
+"""Prepared statements that a connection keeps: an insert of each length, for each stream, and a few more."""
+
 TABLES: Final[dict[Stream, str]] = {INDIVIDUALS: "individuals", POLICIES: "policies"}
 """The table of each stream."""
 
@@ -171,7 +174,9 @@ def _make_private(path: Path) -> None:
 
 
 def _connect(path: Path, vfs: str | None) -> apsw.Connection:
-    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE, vfs=vfs)
+    connection = apsw.Connection(
+        str(path), flags=apsw.SQLITE_OPEN_READWRITE, vfs=vfs, statementcachesize=STATEMENTS_MAX
+    )
     connection.set_busy_handler(wait_for_others)
     return connection
 

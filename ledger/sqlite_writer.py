@@ -7,10 +7,11 @@ stored anew. If it fails too, what would have been acknowledged is ``Unknown``. 
 leaves nothing behind.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import apsw
 
@@ -27,12 +28,12 @@ from ledger.sqlite_file import TABLES, CorruptLedger, log_fault, open_writer, st
 COMMIT_ATTEMPTS_MAX: Final = 2
 """How often a group is committed: the second time settles what a failed first time has come to."""
 
-Row: TypeAlias = tuple[int, bytes, bytes, Micros, bytes]
+ROW_COLUMNS: Final = 5
+"""Columns of both tables: offset, event id, key, stamp, value."""
 
-_INSERT: Final = {
-    stream: f"INSERT INTO {table} (offset, event_id, key, stamp, value) VALUES (?, ?, ?, ?, ?)"  # noqa: S608 — our tables.
-    for stream, table in TABLES.items()
-}
+ROWS_MAX: Final = 64
+"""Rows of one statement. Each call of SQLite lets other threads in: one call for many rows keeps the lead."""
+
 _FIND: Final = {
     stream: f"SELECT offset, value FROM {table} WHERE event_id = ? AND key = ?"  # noqa: S608 — our tables.
     for stream, table in TABLES.items()
@@ -136,79 +137,97 @@ class SqliteWriter:
     def _store(self, proposals: Sequence[Proposal]) -> Sequence[Outcome]:
         """Insert what can be stored, inside the transaction that is open."""
         tail: Any = self._connection.execute(_TAIL).fetchall()[0]
-        individuals, policies, last_stamp = tail
-        filling = _Filling(self.generation, {INDIVIDUALS: individuals, POLICIES: policies}, last_stamp)
-        now = self._clock()
+        ends = {stream: _End(stream, tail[at]) for at, stream in enumerate((INDIVIDUALS, POLICIES))}
+        times = _Times(self._clock(), tail[2])
+        outcomes: list[Outcome] = []
         for stream, run in groupby(proposals, key=_stream_of):
-            self._insert(filling, filling.rows(stream, run, now), stream)
-        return filling.outcomes
+            together = list(run)
+            for begin in range(0, len(together), ROWS_MAX):
+                outcomes += self._insert(together[begin : begin + ROWS_MAX], ends[stream], times)
+        return outcomes
 
-    def _insert(self, filling: "_Filling", rows: Iterator[Row], stream: Stream) -> None:
-        """Insert rows as they are made. Where an id is there already, settle that one and go on behind it."""
-        while True:
-            try:
-                self._connection.executemany(_INSERT[stream], rows)
-            except apsw.ConstraintError:
-                found: Any = self._connection.execute(_FIND[stream], filling.row[1:3]).fetchall()
-                if not found:
-                    raise
-                filling.settle(stream, *found[0])
-            else:
-                return
+    def _insert(self, proposals: Sequence[Proposal], end: "_End", times: "_Times") -> list[Outcome]:
+        """Insert records of one stream by one statement; one by one where any id of them is there already."""
+        before = times.last, end.offset
+        outcomes, values = self._drafted(proposals, end, times)
+        if not values:
+            return outcomes
+        try:
+            self._connection.execute(_insert(end.stream, len(values) // ROW_COLUMNS), values)
+        except apsw.ConstraintError:
+            times.last, end.offset = before
+            if len(proposals) == 1:
+                return [self._repeated(proposals[0], end.stream, values)]
+            return [outcome for one in proposals for outcome in self._insert((one,), end, times)]
+        return outcomes
 
-
-class _Filling:
-    """One transaction as it fills: which offsets and times come next, and what came of each proposal."""
-
-    __slots__ = ("_generation", "_last_stamp", "_next_offsets", "_proposal", "_settled", "outcomes", "row")
-
-    def __init__(self, generation: str, next_offsets: dict[Stream, int], last_stamp: Micros) -> None:
-        self.outcomes: list[Outcome] = []
-        self.row: Row = (0, b"", b"", 0, b"")
-        self._generation = generation
-        self._next_offsets = next_offsets
-        self._last_stamp = last_stamp
-        self._proposal: Proposal | None = None
-        self._settled: Outcome | None = None
-
-    def rows(self, stream: Stream, run: Iterable[Proposal], now: Micros) -> Iterator[Row]:
-        """The rows of proposals that can be stored. Asking for the next row says that one was inserted."""
-        for proposal in run:
-            admission = admit(proposal, max(now, self._last_stamp + 1))
+    def _drafted(
+        self, proposals: Sequence[Proposal], end: "_End", times: "_Times"
+    ) -> tuple[list[Outcome], list[bytes | int]]:
+        """What will be said of the proposals once the values are inserted: a row's after the other's."""
+        outcomes: list[Outcome] = []
+        values: list[bytes | int] = []
+        for proposal in proposals:
+            admission = admit(proposal, max(times.now, times.last + 1))
             if isinstance(admission, Rejected):
-                self.outcomes.append(admission)
+                outcomes.append(admission)
                 continue
             key, value, recorded_at, is_stamped = admission
-            event_id, offset = proposal.event.event_id, self._next_offsets[stream]
-            stamp = recorded_at if is_stamped else self._last_stamp
-            self._proposal, self.row = proposal, (offset, id_bytes(event_id), key, stamp, value)
-            yield self.row
-            if self._settled is not None:
-                self.outcomes.append(self._settled)
-                self._settled = None
-                continue
-            self._last_stamp, self._next_offsets[stream] = stamp, offset + 1
-            self.outcomes.append(self._acknowledged(stream, event_id, recorded_at, offset))
+            if is_stamped:
+                times.last = recorded_at
+            event_id = proposal.event.event_id
+            values += (end.offset, id_bytes(event_id), key, times.last, value)
+            end.offset += 1
+            outcomes.append(self._acknowledged(event_id, recorded_at, end.stream, end.offset))
+        return outcomes, values
 
-    def settle(self, stream: Stream, offset: int, value: bytes) -> None:
-        """Say what becomes of the proposal whose row met the one at ``offset``, of the same key and id."""
-        assert self._proposal is not None
-        event_id = self._proposal.event.event_id
+    def _repeated(self, proposal: Proposal, stream: Stream, values: Sequence[bytes | int]) -> Outcome:
+        """What becomes of a proposal whose row met another one of the same key and id."""
+        event_id = proposal.event.event_id
+        found: Any = self._connection.execute(_FIND[stream], values[1:3]).fetchall()
+        if not found:
+            raise apsw.CorruptError("an offset is taken that should come next")
+        offset, value = found[0]
         try:
             stored = decode(value)
         except UndecodableRecord:
-            self._settled = Unknown(event_id, _UNREADABLE)
-            return
-        if not is_repetition(self._proposal, stored.event):
-            self._settled = id_conflict(event_id)
-            return
-        self._settled = self._acknowledged(stream, event_id, stored.recorded_at, offset, repeated=True)
+            return Unknown(event_id, _UNREADABLE)
+        if not is_repetition(proposal, stored.event):
+            return id_conflict(event_id)
+        return self._acknowledged(event_id, stored.recorded_at, stream, offset + 1, repeated=True)
 
     def _acknowledged(
-        self, stream: Stream, event_id: str, recorded_at: Micros, offset: int, *, repeated: bool = False
+        self, event_id: str, recorded_at: Micros, stream: Stream, end: int, *, repeated: bool = False
     ) -> Acknowledged:
-        position = Position(self._generation, ((stream, 0, offset + 1),))
+        position = Position(self.generation, ((stream, 0, end),))
         return Acknowledged(event_id=event_id, recorded_at=recorded_at, position=position, repeated=repeated)
+
+
+class _End:
+    """Where the next record of a stream goes, as a transaction fills."""
+
+    __slots__ = ("offset", "stream")
+
+    def __init__(self, stream: Stream, offset: int) -> None:
+        self.stream = stream
+        self.offset = offset
+
+
+class _Times:
+    """The clock when a transaction began, and the last time that the ledger gave to any event."""
+
+    __slots__ = ("last", "now")
+
+    def __init__(self, now: Micros, last: Micros) -> None:
+        self.now = now
+        self.last = last
+
+
+@cache
+def _insert(stream: Stream, rows: int) -> str:
+    """The statement that inserts so many rows at once."""
+    row = f"({', '.join('?' * ROW_COLUMNS)})"
+    return f"INSERT INTO {TABLES[stream]} VALUES {', '.join([row] * rows)}"  # noqa: S608 — our tables.
 
 
 def id_bytes(event_id: str) -> bytes:
