@@ -232,6 +232,6 @@ def _remove_database(path: Path) -> None:
 
 def sqlite_version() -> str:
     """The version of the SQLite that the files are opened with."""
-    import apsw
+    from projections import sqlite_store
 
-    return apsw.sqlite_lib_version()
+    return sqlite_store.sqlite_version()

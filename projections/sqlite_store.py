@@ -58,6 +58,11 @@ class OtherStoreVersion(StoreFault):
     """The file has the layout of another release. Rebuild the projection into a fresh file."""
 
 
+def sqlite_version() -> str:
+    """The version of the SQLite that opens the files, as ``3.51.3``."""
+    return apsw.sqlite_lib_version()
+
+
 class SqliteStore:
     """A ``StateStore`` in one file. See the port for what it must do; safe from many threads."""
 
@@ -72,13 +77,13 @@ class SqliteStore:
         self._writing = threading.Lock()
         self._idle: deque[apsw.Connection] = deque()
         self._closed = False
-        with _faults():
+        with told_as_port_says():
             self._writer = _opened(path, vfs)
 
     @contextmanager
     def view(self) -> Iterator[StateReads]:
         """Reads of one moment: a read transaction of SQLite, which blocks no writer."""
-        with _faults():
+        with told_as_port_says():
             connection = self._reader()
             try:
                 # The transaction begins with the first read, so one is made at once.
@@ -131,7 +136,7 @@ class SqliteStore:
 
     def apply(self, change: Change) -> None:
         """Save a change in one transaction. Raises StoreConflict, or StoreFault, having saved nothing."""
-        with self._writing, _faults():
+        with self._writing, told_as_port_says():
             if self._closed:
                 raise StoreFault("the store is closed; open it again")
             self._writer.execute("BEGIN IMMEDIATE")
@@ -173,7 +178,7 @@ class SqliteStore:
 
 
 @contextmanager
-def _faults() -> Iterator[None]:
+def told_as_port_says() -> Iterator[None]:
     """Turn what SQLite says into what the port says."""
     try:
         yield
