@@ -33,7 +33,7 @@ def docker_compose_file() -> str:
     return str(ROOT / "docker-compose.yml")
 
 
-def _docker_server_version() -> str:
+def docker_server_version() -> str:
     """The version of a running Docker engine, or an empty text: a client alone is no engine."""
     if shutil.which("docker") is None:
         return ""
@@ -68,7 +68,7 @@ def kafka_brokers(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempP
     if named:
         yield named
         return
-    if _docker_server_version():
+    if docker_server_version():
         yield _compose_brokers(request)
         return
     broker = JvmBroker(tmp_path_factory.mktemp("kafka") / "shared")
