@@ -183,6 +183,9 @@ def _connect(path: Path, vfs: str | None) -> apsw.Connection:
 
 def _prepare(connection: apsw.Connection, path: Path, begin: Callable[[apsw.Connection], None]) -> None:
     is_new = _is_new(connection, path)
+    # Turning to a write-ahead log takes one commit by a rollback journal. EXTRA syncs its removal too: were
+    # the journal to come back after a power cut, the whole ledger would be rolled back to an empty file.
+    connection.execute("PRAGMA synchronous = EXTRA")
     if connection.pragma("journal_mode", "wal") != "wal":
         raise UnusablePath(f"{path} lies where no write-ahead log can be kept; use a local disk")
     for pragma in _WRITER_PRAGMAS:
