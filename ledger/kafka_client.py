@@ -21,10 +21,10 @@ from kafka.net.compat import KafkaNetClient
 
 import ledger.kafka_sockets  # noqa: F401 - closes what kafka-python leaves open.
 
-RECONNECT_BACKOFF_MS_MAX: Final = 1_000
+RECONNECT_BACKOFF_MS: Final = 1_000
 """How long the client waits, at most, before it tries an unreachable broker again."""
 
-BATCH_BYTES_MAX: Final = 65_536
+BATCH_BYTES: Final = 65_536
 """Bytes of one batch of several records. Below what the topics take, so that no batch must be split."""
 
 DISCARD_WITHIN_S: Final = 5.0
@@ -127,8 +127,8 @@ def _options(settings: ClientSettings) -> dict[str, object]:
         "bootstrap_timeout_ms": settings.open_timeout_ms,
         "max_block_ms": settings.open_timeout_ms,
         "max_request_size": settings.request_bytes_max,
-        "batch_size": BATCH_BYTES_MAX,
-        "reconnect_backoff_max_ms": RECONNECT_BACKOFF_MS_MAX,
+        "batch_size": BATCH_BYTES,
+        "reconnect_backoff_max_ms": RECONNECT_BACKOFF_MS,
         "allow_auto_create_topics": False,
         "metrics_enabled": False,
         **dict(settings.security),

@@ -45,7 +45,7 @@ RECORD_OVERHEAD_BYTES: Final = 96
 HEADER_OVERHEAD_BYTES: Final = 10
 """Upper bound of what it adds to each header: two lengths of up to five bytes."""
 
-HAND_OVER_MAX: Final = 64
+HAND_OVER_COUNT: Final = 64
 """Records handed to the client under one hold of the lock, so that acknowledgements get their turn."""
 
 OPEN_PAUSE_S: Final = 0.2
@@ -269,7 +269,7 @@ class SupervisedProducer:
         handed = True
         while handed:
             with self._changed:
-                for _ in range(HAND_OVER_MAX):
+                for _ in range(HAND_OVER_COUNT):
                     handed = self._hand_one()
                     if not handed:
                         break

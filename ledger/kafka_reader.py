@@ -18,21 +18,22 @@ from kafka.errors import KafkaError, LogTruncationError, OffsetOutOfRangeError
 
 import ledger.kafka_sockets  # noqa: F401 - closes what kafka-python leaves open.
 from events.streams import LogRecord, PositionUnavailable, Slice, Stream
+from ledger.kafka_client import RECONNECT_BACKOFF_MS
 from ledger.log import LogFault
 
 READ_TIMEOUT_S: Final = 30.0
 """How long records that are known to be there may take to come before the read is a fault."""
 
-POLL_MS_MAX: Final = 500
+POLL_MS: Final = 500
 """How long one question to the brokers may stay open."""
 
-POLL_RECORDS_MIN: Final = 500
+POLL_RECORDS: Final = 500
 """Records asked for at once, however few the reader wants: the rest is kept for its next read."""
 
 AHEAD_RECORDS_MAX: Final = 50_000
 """Records kept for later reads while a slow slice is waited for. Above it the slow one waits its turn."""
 
-FETCH_BYTES_MAX: Final = 4 * 1024 * 1024
+FETCH_BYTES: Final = 4 * 1024 * 1024
 """Bytes that one partition gives at once: larger for a rebuild, bounded for memory."""
 
 
@@ -98,9 +99,9 @@ class _Connection:
             auto_offset_reset="none",
             check_crcs=True,
             allow_auto_create_topics=False,
-            max_partition_fetch_bytes=FETCH_BYTES_MAX,
-            fetch_max_wait_ms=POLL_MS_MAX,
-            reconnect_backoff_max_ms=1_000,
+            max_partition_fetch_bytes=FETCH_BYTES,
+            fetch_max_wait_ms=POLL_MS,
+            reconnect_backoff_max_ms=RECONNECT_BACKOFF_MS,
             metrics_enabled=False,
             **dict(self._settings.security),
         )
@@ -205,7 +206,7 @@ class RecordReader:
                 if any(self._ahead.values()):
                     return
                 raise LogFault(f"records of {len(behind)} slices do not come; is a broker away?")
-            self._poll(consumer, limit, POLL_MS_MAX)
+            self._poll(consumer, limit, POLL_MS)
 
     def _has_enough(self, limit: int) -> bool:
         return sum(map(len, self._ahead.values())) >= limit
@@ -217,7 +218,7 @@ class RecordReader:
 
     def _poll(self, consumer: Any, limit: int, timeout_ms: int) -> None:  # noqa: ANN401 - see above.
         # No slice is ever paused: what kafka-python parks for a paused partition may never come out again.
-        count = max(limit, POLL_RECORDS_MIN)
+        count = max(limit, POLL_RECORDS)
         for place, records in consumer.poll(timeout_ms=timeout_ms, max_records=count).items():
             slice_ = self._places[place]
             self._ahead[slice_].extend(

@@ -22,4 +22,4 @@ async def _connect_or_close(self: Any, net: Any, sock: Any, *rest: Any, **named:
 
 
 if _connect.__module__ != __name__:
-    KafkaNetSocket.sock_connect = _connect_or_close  # type: ignore[method-assign,unused-ignore]  # to mend it is the aim
+    KafkaNetSocket.sock_connect = _connect_or_close  # type: ignore[method-assign]  # The mending is the purpose.  # to mend it is the aim
