@@ -13,10 +13,10 @@ RUN_STAMP := $(VENV)/.installed-run
 DEV_STAMP := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test tests lint types contracts format lock audit bench long coverage clean
+.PHONY: help demo demo-kafka million test tests lint types contracts format lock audit bench long coverage clean
 
 help: ## list the targets
-	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -38,6 +38,9 @@ $(DEV_STAMP): requirements/dev.txt pyproject.toml | $(BIN)/python
 
 demo: $(RUN_STAMP) ## the worked example on the embedded log: nothing but Python is needed
 	@$(BIN)/choice-ledger demo
+
+demo-kafka: $(DEV_STAMP) ## the same on Kafka: the brokers in CHOICE_LEDGER_KAFKA, Docker's, or one in a JVM
+	@$(BIN)/python -m tests.broker.with_kafka $(BIN)/choice-ledger demo
 
 test: lint types contracts tests ## everything that CI checks, the broker's tests included
 
@@ -63,6 +66,9 @@ coverage: $(DEV_STAMP) ## branch coverage of the packages, without a broker
 
 bench: $(DEV_STAMP) ## ratios against bare libraries, measured side by side (not part of CI)
 	$(BIN)/python -m benchmarks
+
+million: $(DEV_STAMP) ## a million events on both logs: the same decisions, the same digest; writes the report
+	$(BIN)/python -m benchmarks.million --report docs/reports/million.json
 
 audit: $(DEV_STAMP) ## known vulnerabilities in the locked run-time packages
 	$(BIN)/pip-audit --require-hashes --disable-pip -r requirements/run.txt
