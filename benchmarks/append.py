@@ -1,10 +1,11 @@
 """Acknowledged appends on the embedded log, beside bare apsw: `python -m benchmarks.append`.
 
 Each writer is a thread that appends one event after the other and waits for each acknowledgement. Three
-floors insert the same records, encoded beforehand, into the same tables with the same settings, in the same folder:
+floors insert the same records, encoded beforehand, into the same tables with the same settings:
 
 - *shared*: as many writers hand their records to one bare loop of apsw, which commits whatever waits and
-  wakes whom it served. The same batching and the same waiting, and nothing of ours: the target is measured by it.
+  wakes whom it served: the same batching and the same waiting, and nothing of ours. The target is measured
+  by this one.
 - *unshared*: as many writers on one connection, a transaction for each record: without group commit.
 - *batched*: one thread inserts alone, as many records a transaction as there would be writers. Nobody waits
   for anything: what SQLite could take if threads cost nothing.
