@@ -24,42 +24,58 @@ PERIOD_DAYS = (0, 2, 5, 7, 10)
 """The days of a choice period, a validity and a compulsion: they meet the days of the calendar."""
 
 _FIRST = ("website", "staff")
-_CHANGED = (
-    *(
-        "mode",
-        "mode",
-        "recipients",
-        "recipients",
-        "data",
-        "populations",
-        "transfer_basis",
-        "replaces",
-        "replaces",
-    ),
-    *("meaning", "meaning", "choice_period", "valid_for", "survives_erasure", "survives_restriction"),
+_CHANGED = tuple(
+    field
+    for field, weight in {
+        "mode": 3,
+        "recipients": 2,
+        "data": 1,
+        "populations": 1,
+        "transfer_basis": 1,
+        "replaces": 2,
+        "meaning": 2,
+        "choice_period": 1,
+        "valid_for": 1,
+        "survives_erasure": 1,
+        "survives_restriction": 1,
+    }.items()
+    for _ in range(weight)
 )
-_PERIODS = ("PT0S", "P2D", "PT48H", "P5D", "P1W", "P10D")
+_OTHER_MODES = {
+    "necessary": ("opt_out", "opt_in"),
+    "opt_out": ("necessary", "necessary", "opt_in"),
+    "opt_in": ("necessary", "opt_out"),
+}
+_PERIODS = ("PT0S", "P2D", "PT48H", "P5D", "P1W", "P10D", "P10D")
 _MODES = ("necessary", "opt_out", "opt_out", "opt_in", "opt_in", "opt_in")
 
 
 def amendments(rng: random.Random, count: int) -> list[Line]:
     """The fields of `PolicyAmended` events in log order, without instants."""
-    standing: dict[str, Line] = {}
-    # What a policy declared last; a withdrawn policy may declare it again.
-    last: dict[str, list[Line]] = {}
+    standing: dict[str, list[Line]] = {"website": [], "staff": []}
     made: list[Line] = []
     for place in range(count):
         policy_id = _FIRST[place] if place < len(_FIRST) else rng.choice(("website", "website", "staff"))
-        version = standing[policy_id]["version"] + 1 if policy_id in standing else 1
-        purposes = [] if version > 1 and rng.random() < 0.06 else amended(rng, policy_id, last.get(policy_id))
-        amendment = {"policy_id": policy_id, "version": version, "purposes": purposes, "title": None}
-        if rng.random() < 0.12:
-            made.append(voided(rng, copy.deepcopy(amendment), [*last.get(other(policy_id), [])]))
+        before = standing[policy_id]
+        purposes = next_purposes(rng, policy_id, [each["purposes"] for each in before])
+        amendment = {"policy_id": policy_id, "version": len(before) + 1, "purposes": purposes, "title": None}
+        if rng.random() < 0.15:
+            claimed = [terms for each in standing[other(policy_id)] for terms in each["purposes"]]
+            made.append(voided(rng, copy.deepcopy(amendment), claimed))
         else:
             made.append(amendment)
-            standing[policy_id] = amendment
-            last[policy_id] = purposes or last.get(policy_id, [])
+            before.append(amendment)
     return made
+
+
+def next_purposes(rng: random.Random, policy_id: str, before: list[list[Line]]) -> list[Line]:
+    """The terms of a policy's next version: amended, withdrawn, or as they were two versions ago."""
+    if len(before) > 1 and rng.random() < 0.2:
+        return copy.deepcopy(before[-2])
+    if before and rng.random() < 0.08:
+        return []
+    declared = [purposes for purposes in before if purposes]
+    return amended(rng, policy_id, declared[-1] if declared else None)
 
 
 def other(policy_id: str) -> str:
@@ -90,14 +106,14 @@ def amended(rng: random.Random, policy_id: str, before: list[Line] | None) -> li
     if not before:
         keys = rng.sample(KEYS[policy_id], 3)
         return [mended(new_terms(rng, key)) for key in keys]
-    kept = [copy.deepcopy(terms) for terms in before if rng.random() < 0.92]
+    kept = [copy.deepcopy(terms) for terms in before if rng.random() < 0.9]
     for terms in kept:
-        if rng.random() < 0.3:
-            change(rng, terms)
+        if rng.random() < 0.4:
+            change(rng, terms, rng.choice(_CHANGED))
     missing = [key for key in KEYS[policy_id] if key not in [terms["key"] for terms in kept]]
-    if missing and rng.random() < 0.25:
+    if missing and rng.random() < 0.4:
         added = new_terms(rng, rng.choice(missing))
-        added["replaces"] = rng.choice(([], [rng.choice(before)["key"]]))
+        added["replaces"] = rng.choice(([], [rng.choice(before)["key"]], [rng.choice(before)["key"]]))
         kept.append(added)
     return [mended(terms) for terms in kept]
 
@@ -115,7 +131,7 @@ def new_terms(rng: random.Random, key: str) -> Line:
         "recipients": [new_recipient(rng, name) for name in names],
         "data": rng.sample(DATA, rng.choice((0, 1, 2, 2, 3))),
         "populations": new_populations(rng),
-        "transfer_basis": new_transfer_basis(rng) if rng.random() < 0.12 else [],
+        "transfer_basis": new_transfer_basis(rng) if rng.random() < 0.25 else [],
         "choice_period": rng.choice(_PERIODS),
         "valid_for": new_validity(rng),
         "survives_erasure": rng.random() < 0.15,
@@ -156,12 +172,17 @@ def mended(terms: Line) -> Line:
     return terms
 
 
-def change(rng: random.Random, terms: Line) -> None:
-    """Change one thing of the terms."""
+def change(rng: random.Random, terms: Line, field: str) -> None:
+    """Change one field of the terms."""
     fresh = new_terms(rng, terms["key"])
-    field = rng.choice(_CHANGED)
     if field == "meaning":
         terms["meaning"] += 1
+    elif field == "mode":
+        terms["mode"] = rng.choice(_OTHER_MODES[terms["mode"]])
+    elif field == "replaces":
+        terms["replaces"] = rng.sample(
+            ("old.thing", *KEYS["website"][2:], *KEYS["staff"][:2]), rng.randint(0, 2)
+        )
     elif field == "data":
         terms["data"] = rng.choice((list(DATA), terms["data"][1:], fresh["data"]))
     elif field == "recipients" and terms["recipients"]:

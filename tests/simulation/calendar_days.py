@@ -1,5 +1,7 @@
-"""The calendar of a random world: whole days from one start, as microseconds and as text."""
+"""The calendar of a random world, whole days from one start, and the events that stand on it."""
 
+import random
+import uuid
 from datetime import UTC, datetime, timedelta
 
 from tests.simulation.amendments import Line
@@ -26,3 +28,22 @@ def as_text(event: Line) -> Line:
     """The same fields with every instant as text."""
     is_instant = {field for field in _INSTANT_FIELDS if isinstance(event.get(field), int)}
     return {field: text_of(value) if field in is_instant else value for field, value in event.items()}
+
+
+def new_id(rng: random.Random) -> str:
+    """An event id."""
+    return str(uuid.UUID(int=rng.getrandbits(128), version=4))
+
+
+def event_of(rng: random.Random, tenant: str, event_type: str, recorded_at: int, fields: Line) -> Line:
+    """An event of any type, with what every event carries."""
+    return {
+        "type": event_type,
+        "event_id": new_id(rng),
+        "tenant": tenant,
+        "occurred_at": recorded_at,
+        "recorded_at": recorded_at,
+        "actor": None,
+        "medium": "api",
+        "caused_by": None,
+    } | fields

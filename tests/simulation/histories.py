@@ -1,12 +1,12 @@
 """Small, dense worlds from a seed: a log of lines, and questions that fall on its edges.
 
 `generate(rng)` returns the lines in log order and the questions, both as `choice-ledger import` and
-`choice-ledger check` read them. The same generator state gives the same world. Days are drawn
-from a small set, and periods are whole days, so that equal instants and ends that are met exactly are common.
+`choice-ledger check` read them; the same generator state gives the same world. About half of the worlds are
+wide, as made here; the others are those of `narrow_histories.py`. Days are drawn from a small set, and
+periods are whole days, so that equal instants and ends that are met exactly are common.
 """
 
 import random
-import uuid
 from collections.abc import Callable
 
 from tests.simulation.amendments import (
@@ -20,15 +20,38 @@ from tests.simulation.amendments import (
     Line,
     amendments,
 )
-from tests.simulation.calendar_days import DAY, as_text, day
+from tests.simulation.calendar_days import DAY, as_text, day, event_of
+from tests.simulation.naive_decide import answer_at
+from tests.simulation.naive_facts import instant, what_is_known
+from tests.simulation.narrow_histories import narrow_streams
 from tests.simulation.questions import question
 
 QUESTIONS_A_WORLD = 40
+QUESTIONS_DRAWN_A_WORLD = 120
 LINES_A_WORLD_MAX = 60
 EVENTS_AN_INDIVIDUAL_MAX = 17
 
 _DAYS = (0, 1, 2, 3, 4, 5, 6, 8, 10, 11, 12, 14, 15, 17, 20, 22, 25, 30, 35, 40)
 _DEFAULTS = (["medium", "api"], ["meaning", 1], ["role", "third_party"], ["choice_period", "PT0S"])
+_NARROW = 0.55
+_WEIGHTS = {
+    "purpose_not_declared": 0.15,
+    "not_told": 0.2,
+    "recipient_not_declared": 0.3,
+    "told_terms_differ": 0.5,
+    "no_choice_offered": 0.3,
+    "population_not_covered": 0.6,
+    "restricted": 0.5,
+    "choice_period_running": 3.0,
+    "necessary": 2.0,
+    "opted_in": 2.0,
+    "not_opted_out": 2.0,
+    "erased": 3.0,
+    "consent_required": 2.0,
+    "consent_expired": 6.0,
+    "consent_predates_terms": 10.0,
+    "consent_not_by_guardian": 20.0,
+}
 _TENANTS = ("acme", "b-2")
 _INDIVIDUALS = ("ana", "Ana", "bo")
 _ACTOR_KINDS = ("individual", "agent", "guardian", "officer", "service")
@@ -36,21 +59,39 @@ _ACTOR_KINDS = ("individual", "agent", "guardian", "officer", "service")
 
 def generate(rng: random.Random) -> tuple[list[Line], list[Line]]:
     """One world: at most `LINES_A_WORLD_MAX` lines in log order, and `QUESTIONS_A_WORLD` questions."""
+    streams = narrow_streams(rng) if rng.random() < _NARROW else wide_streams(rng)
+    ordered = [in_log_order(rng, stream) for stream in streams]
+    log = interleaved(rng, *ordered)[:LINES_A_WORLD_MAX]
+    lines = [line_of(rng, event) for event in log]
+    drawn = [as_text(question(rng, log)) for _ in range(QUESTIONS_DRAWN_A_WORLD)]
+    return lines, balanced(rng, lines, drawn)
+
+
+def balanced(rng: random.Random, lines: list[Line], drawn: list[Line]) -> list[Line]:
+    """`QUESTIONS_A_WORLD` of the questions drawn, rather those that the seldom reasons answer.
+
+    Only the choice among the questions rests on the plain decision; it leaves each of them a chance.
+    """
+    ranked: list[tuple[float, int]] = []
+    for place, each in enumerate(drawn):
+        reason = answer_at(what_is_known(lines, each), each, instant(each["at"]))["reason"]
+        ranked.append((rng.random() ** (1 / _WEIGHTS.get(reason, 1.0)), place))
+    return [drawn[place] for _, place in sorted(ranked)[-QUESTIONS_A_WORLD:]]
+
+
+def wide_streams(rng: random.Random) -> tuple[list[Line], list[Line]]:
+    """The policies stream and the individuals stream of one tenant or two, not yet in log order."""
     policies: list[Line] = []
     individuals: list[Line] = []
-    for tenant in _TENANTS if rng.random() < 0.2 else _TENANTS[:1]:
+    for tenant in _TENANTS if rng.random() < 0.25 else _TENANTS[:1]:
         published = tenant_events(rng, tenant)
         policies += published
-        count = 1 if rng.random() < 0.6 else 2
-        for individual in rng.sample(_INDIVIDUALS, count):
+        for individual in rng.sample(_INDIVIDUALS, rng.choice((1, 1, 2))):
             individuals += individual_events(rng, tenant, individual, published)
-    streams = [in_log_order(rng, policies), in_log_order(rng, individuals)]
-    log = interleaved(rng, *streams)[:LINES_A_WORLD_MAX]
-    questions = [question(rng, log) for _ in range(QUESTIONS_A_WORLD)]
-    return [line_of(rng, event) for event in log], [as_text(each) for each in questions]
+    return policies, individuals
 
 
-# --- Lines ---
+# --- Lines -------------------------------------------------------------------------------------------------
 
 
 def line_of(rng: random.Random, event: Line) -> Line:
@@ -119,25 +160,6 @@ def interleaved(rng: random.Random, left: list[Line], right: list[Line]) -> list
     return [next(lefts if turn else rights) for turn in turns]
 
 
-def new_id(rng: random.Random) -> str:
-    """An event id."""
-    return str(uuid.UUID(int=rng.getrandbits(128), version=4))
-
-
-def event_of(rng: random.Random, tenant: str, event_type: str, recorded_at: int, fields: Line) -> Line:
-    """An event of any type, with what every event carries."""
-    return {
-        "type": event_type,
-        "event_id": new_id(rng),
-        "tenant": tenant,
-        "occurred_at": recorded_at,
-        "recorded_at": recorded_at,
-        "actor": None,
-        "medium": "api",
-        "caused_by": None,
-    } | fields
-
-
 # --- The policies of a tenant ------------------------------------------------------------------------------
 
 
@@ -149,9 +171,11 @@ def tenant_events(rng: random.Random, tenant: str) -> list[Line]:
         for at, amended in zip(recorded, amendments(rng, len(recorded)), strict=True)
     ]
     events += [status(rng, tenant, day(0), True) for _ in range(rng.randint(1, 2))]
-    events += [
-        status(rng, tenant, day(rng.choice(_DAYS)), rng.random() < 0.5) for _ in range(rng.randint(0, 2))
-    ]
+    for _ in range(rng.randint(0, 3)):
+        like = rng.choice([event for event in events if event["type"] == "FrameworkStatusChanged"])
+        events.append(status(rng, tenant, day(rng.choice(_DAYS)), rng.random() < 0.5))
+        if rng.random() < 0.3:
+            events[-1] |= {"framework": like["framework"], "from": like["from"]}
     if rng.random() < 0.2:
         waived = {"what": "min.insync.replicas", "why": "one broker"}
         events.append(event_of(rng, tenant, "SafeguardWaived", day(0), waived))
@@ -181,8 +205,11 @@ def individual_events(rng: random.Random, tenant: str, individual: str, publishe
     versions = [event for event in published if event["type"] == "PolicyAmended"]
     made: list[Line] = [described(rng, day(rng.choice(_DAYS[:3])))] if rng.random() < 0.8 else []
     made += notices(rng, versions)
-    made += [choice(rng, versions) for _ in range(rng.randint(2, 5))]
-    made += outcomes(rng, made)
+    for _ in range(rng.randint(2, 4)):
+        made.append(choice(rng, versions, [fields for fields in made if fields["type"] == "NoticeGiven"]))
+        if rng.random() < 0.2:
+            made.append(opposite(rng, made[-1]))
+    made += outcomes(rng, made, 0.3)
     for make, chance in _SELDOM:
         if rng.random() < chance:
             made += make(rng)
@@ -195,7 +222,7 @@ def entered(rng: random.Random, tenant: str, individual: str, fields: Line) -> L
     recorded_at = fields.pop("recorded_at")
     event = event_of(rng, tenant, fields["type"], recorded_at, {"individual": individual} | fields)
     late = {"ChoiceMade": 0.35, "IndividualErased": 0.0}
-    if rng.random() < late.get(event["type"], 0.15):
+    if "occurred_at" not in fields and rng.random() < late.get(event["type"], 0.15):
         event |= {"occurred_at": recorded_at - rng.choice((1, 2, 5)) * DAY, "medium": "mail"}
     if rng.random() < 0.5:
         event["actor"] = {"kind": rng.choice(_ACTOR_KINDS), "id": "x"}
@@ -224,12 +251,12 @@ def notices(rng: random.Random, versions: list[Line]) -> list[Line]:
     """Notices of most versions, soon after they were published, and now and then of another one."""
     found: list[Line] = []
     for version in versions:
-        if rng.random() < 0.85:
+        if rng.random() < 0.8:
             at = version["recorded_at"] + rng.choice((0, 0, 0, 1, 2)) * DAY
             found.append(notice(rng, version, at))
     if rng.random() < 0.3:
         found.append(notice(rng, rng.choice(versions), day(rng.choice(_DAYS))))
-    if rng.random() < 0.1:
+    if rng.random() < 0.2:
         found.append(notice(rng, rng.choice(versions) | {"version": 9}, day(rng.choice(_DAYS))))
     return found
 
@@ -245,17 +272,17 @@ def notice(rng: random.Random, version: Line, at: int) -> Line:
         "policy_id": version["policy_id"],
         "version": version["version"],
         "purposes": None if whole else rng.sample(keys, rng.randint(0, len(keys))),
-        "choice_offered": rng.random() < 0.8,
-        "at_collection": rng.random() < 0.3,
+        "choice_offered": rng.random() < 0.7,
+        "at_collection": rng.random() < 0.25,
     }
 
 
-def outcomes(rng: random.Random, made: list[Line]) -> list[Line]:
+def outcomes(rng: random.Random, made: list[Line], chance: float) -> list[Line]:
     """Outcomes of some notices, before them, with them or after them, in any order."""
     found: list[Line] = []
     for given in made:
-        if given["type"] == "NoticeGiven" and rng.random() < 0.25:
-            for _ in range(rng.randint(1, 3)):
+        if given["type"] == "NoticeGiven" and rng.random() < chance:
+            for _ in range(rng.randint(1, 4)):
                 at = max(given["recorded_at"] + rng.choice((-1, 0, 1, 2, 5)) * DAY, day(0))
                 outcome = rng.choice(("failed", "delivered", "delivered"))
                 fields = {"notice_id": given["notice_id"], "outcome": outcome, "detail": None}
@@ -263,12 +290,33 @@ def outcomes(rng: random.Random, made: list[Line]) -> list[Line]:
     return found
 
 
-def choice(rng: random.Random, versions: list[Line]) -> Line:
-    """An opt-in or an opt-out, often early, when little was told."""
+def choice(rng: random.Random, versions: list[Line], notices: list[Line]) -> Line:
+    """An opt-in or an opt-out, often early, when little was told, or close to a notice."""
     at = day(rng.choice(_DAYS[:4]) if rng.random() < 0.4 else rng.choice(_DAYS))
+    if notices and rng.random() < 0.4:
+        at = max(day(0), rng.choice(notices)["recorded_at"] + rng.choice((-1, 0, 0, 1)) * DAY)
     declared = [terms for version in versions for terms in version["purposes"]]
-    fields = opt_in(rng, versions, declared) if declared and rng.random() < 0.7 else opt_out(rng)
+    opts_in = declared and rng.random() < 0.6
+    fields = (
+        opt_in(rng, versions, declared) if opts_in else opt_out(rng, [terms["key"] for terms in declared])
+    )
     return {"type": "ChoiceMade", "recorded_at": at, "evidence": None} | fields
+
+
+def opposite(rng: random.Random, choice: Line) -> Line:
+    """The opposite of a choice, made at the same instant and recorded then or later."""
+    exact = [key for key in choice["purposes"] if any(key in keys for keys in KEYS.values())]
+    decision = "opt_in" if choice["decision"] == "opt_out" and exact else "opt_out"
+    later = {"recorded_at": choice["recorded_at"] + rng.choice((0, 1, 2)) * DAY}
+    purposes = exact if decision == "opt_in" else choice["purposes"]
+    same = {
+        "occurred_at": choice["recorded_at"],
+        "decision": decision,
+        "purposes": purposes,
+        "versions": None,
+    }
+    choice["occurred_at"] = choice["recorded_at"]
+    return choice | later | same
 
 
 def opt_in(rng: random.Random, versions: list[Line], declared: list[Line]) -> Line:
@@ -285,11 +333,12 @@ def opt_in(rng: random.Random, versions: list[Line], declared: list[Line]) -> Li
     }
 
 
-def opt_out(rng: random.Random) -> Line:
+def opt_out(rng: random.Random, keys: list[str]) -> Line:
     """An opt-out of keys, branches or everything, for everyone or for some recipients."""
+    exact = keys and rng.random() < 0.4
     return {
         "decision": "opt_out",
-        "purposes": selectors(rng),
+        "purposes": [rng.choice(keys)] if exact else selectors(rng),
         "recipients": recipients(rng, list(RECIPIENTS)),
         "versions": None,
     }
@@ -304,7 +353,7 @@ def recipients(rng: random.Random, names: list[str]) -> list[str] | None:
 
 def selectors(rng: random.Random) -> list[str]:
     """Selectors of an opt-out or an exception: keys, branches, near misses, or everything."""
-    every = ["*", "hr", "website", "web", "hr.pay", *KEYS["website"], *KEYS["staff"]]
+    every = ["*", "hr", "website", "web", "hr.pay", "old", *KEYS["website"], *KEYS["staff"]]
     return rng.sample(every, rng.choice((0, 1, 1, 1, 2)))
 
 
@@ -315,7 +364,7 @@ def describes_again(rng: random.Random) -> list[Line]:
 def restriction(rng: random.Random) -> list[Line]:
     """A restriction, and often its lifting, which may come before it."""
     at = day(rng.choice(_DAYS[2:]))
-    purposes = rng.choice((None, selectors(rng), selectors(rng)))
+    purposes = rng.choice((None, selectors(rng), selectors(rng), selectors(rng)))
     lifted_at = max(at + rng.choice((-2, 0, 2, 5, 10)) * DAY, day(0))
     restricted = {
         "type": "ProcessingRestricted",
@@ -378,6 +427,6 @@ _SELDOM: tuple[tuple[Callable[[random.Random], list[Line]], float], ...] = (
     (describes_again, 0.3),
     (restriction, 0.3),
     (compulsion, 0.5),
-    (erasure, 0.1),
+    (erasure, 0.15),
     (irrelevant, 0.3),
 )

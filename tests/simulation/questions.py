@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from tests.simulation.amendments import DATA, PERIOD_DAYS, RECIPIENTS, Line
 from tests.simulation.calendar_days import DAY, day
 
+_ABOUT = ("ChoiceMade", "DisclosureCompelled", "ProcessingRestricted")
+
 
 def question(rng: random.Random, log: list[Line]) -> Line:
     """A question about the log: anyone in it, near one of its events or anywhere."""
@@ -15,7 +17,7 @@ def question(rng: random.Random, log: list[Line]) -> Line:
     versions = [event for event in mine if event["type"] == "PolicyAmended"]
     events = [event for event in mine if event.get("individual") == individual]
     asked = question_at_random(rng, versions)
-    choices = [event for event in events if event["type"] in ("ChoiceMade", "DisclosureCompelled")]
+    choices = [event for event in events if event["type"] in _ABOUT]
     choices += [event for event in choices if event.get("decision") == "opt_in"]
     moments = sorted(interesting(mine, individual))
     since = day(1)
@@ -58,7 +60,7 @@ def question_on(rng: random.Random, event: Line, versions: list[Line]) -> Line:
     """The purpose and the recipient that an event of the individual names; mostly no data."""
     asked: Line = {} if rng.random() < 0.2 else {"data": []}
     declared = [terms for version in versions for terms in version["purposes"]]
-    named = [terms for terms in declared if terms["key"] in (event["purposes"] or [])]
+    named = [terms for terms in declared if {terms["key"], *terms["replaces"]} & set(event["purposes"] or [])]
     if event["type"] == "DisclosureCompelled":
         asked["recipient"] = event["recipient"]
     if not named:
