@@ -37,7 +37,8 @@ _TENANT: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)
 _UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
 _SHA256: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _KEY: Final = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*", re.ASCII)
-_CONTROL_CATEGORIES: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+# Categories that no later version of Unicode changes, so that every Python refuses the same names.
+_CONTROL_CATEGORIES: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
 
 class InvalidEvent(ValueError):
@@ -74,7 +75,7 @@ def check_name(field: str, value: str, bytes_max: int = NAME_BYTES_MAX) -> None:
     if value.isascii() and value.isprintable():
         return
     if any(unicodedata.category(character) in _CONTROL_CATEGORIES for character in value):
-        raise InvalidEvent(field, "must not hold control, format or unassigned characters")
+        raise InvalidEvent(field, "must not hold control characters")
     if not unicodedata.is_normalized("NFC", value):
         raise InvalidEvent(field, "must be Unicode text in normalisation form C")
     if len(value.encode()) > bytes_max:

@@ -65,7 +65,21 @@ def test_other_tenants_are_refused(tenant: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "individual", ["a", "ana", "Ana-7_x.y:z", COMPOSED, "x" * INDIVIDUAL_BYTES_MAX, "é" * 64, "李", "😀"]
+    "individual",
+    [
+        "a",
+        "ana",
+        "Ana-7_x.y:z",
+        COMPOSED,
+        "x" * INDIVIDUAL_BYTES_MAX,
+        "é" * 64,
+        "李",
+        "😀",
+        # Persian is not written without the one, and no later Unicode may turn the others away.
+        "می\N{ZERO WIDTH NON-JOINER}خواهم",
+        "a\ue000",
+        "a\U000e0080",
+    ],
 )
 def test_individual_is_taken(individual: str) -> None:
     """Up to 128 bytes of NFC text are an individual's id."""
@@ -85,12 +99,7 @@ def test_individual_is_taken(individual: str) -> None:
         "a\N{LINE SEPARATOR}b",
         "a\x00",
         "a\x7f",
-        "a\N{ZERO WIDTH SPACE}",
-        "a\N{RIGHT-TO-LEFT OVERRIDE}b",
-        "a\N{SOFT HYPHEN}b",
         "a\ud800",
-        "a\ue000",
-        "a\U000e0080",
         DECOMPOSED,
         "x" * (INDIVIDUAL_BYTES_MAX + 1),
         "x" + "é" * 64,
@@ -98,7 +107,7 @@ def test_individual_is_taken(individual: str) -> None:
     ],
 )
 def test_other_individuals_are_refused(individual: str) -> None:
-    """Slashes, at-signs, spaces, invisible and decomposed characters, and a byte too many are refused."""
+    """Slashes, at-signs, spaces, control and decomposed characters, and a byte too many are refused."""
     fault = refused(check_individual, individual)
     assert fault.field == "individual"
     assert not individual or individual not in str(fault)
@@ -120,7 +129,7 @@ def test_name_is_taken(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["", "\n", "a\x1f", "\u200b", DECOMPOSED, "x" * 129, "x" + "é" * 64, "\udfff"]
+    "name", ["", "\n", "a\x1f", "\u2028", DECOMPOSED, "x" * 129, "x" + "é" * 64, "\udfff"]
 )
 def test_other_names_are_refused(name: str) -> None:
     """An empty, over-long, decomposed or unreadable name is refused by its field."""
