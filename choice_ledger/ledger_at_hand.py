@@ -59,12 +59,21 @@ class LedgerAtHand:
     def find(self, event: Event) -> Recorded | None:
         """The folded event of that event's key and id, if there is one."""
         if type(event) in POLICY_EVENT_TYPES:
-            known: Iterator[Recorded] = (r for r in self.policy_events() if r.event.key == event.key)
-        elif (event.key, event.event_id) in self.store.known_ids([(event.key, event.event_id)]):
-            known = iter(self.history(event.key))
-        else:
+            return self.find_of_policies(event.key, event.event_id)
+        return self.find_of_individual(event.key, event.event_id)
+
+    def find_of_individual(self, key: str, event_id: str) -> Recorded | None:
+        """The folded event of an individual (``tenant/individual``) that has this id, if there is one."""
+        if (key, event_id) not in self.store.known_ids([(key, event_id)]):
             return None
-        return next((recorded for recorded in known if recorded.event.event_id == event.event_id), None)
+        return next((r for r in self.history(key) if r.event.event_id == event_id), None)
+
+    def find_of_policies(self, tenant: str, event_id: str) -> Recorded | None:
+        """The folded event of a tenant's policies that has this id, if there is one."""
+        if not self.tenant(tenant).holds(event_id):
+            return None
+        named = (r for r in self.policy_events() if r.event.key == tenant)
+        return next((recorded for recorded in named if recorded.event.event_id == event_id), None)
 
     def close(self) -> None:
         """Give back what the ledger holds open."""

@@ -10,6 +10,7 @@ from events.catalogue import TenantPolicies
 from events.instants import Micros
 from events.lines import InvalidLine, event_from_fields
 from events.policy_events import PolicyAmended
+from events.union import Recorded
 from ledger.commands import PublishPolicy
 
 _ENVELOPE: Final[dict[str, Any]] = {
@@ -35,14 +36,20 @@ def publication(policy: PolicyFile, effective_at: Micros | None, *, at_once: boo
     return command if effective_at is None else msgspec.structs.replace(command, effective_at=effective_at)
 
 
-def withdrawal(policies: TenantPolicies, policy_id: str, effective_at: Micros | None) -> PublishPolicy | None:
-    """The command that withdraws a policy; none where there is no such policy."""
+def withdrawal(
+    policies: TenantPolicies, policy_id: str, effective_at: Micros | None, held: Recorded | None = None
+) -> PublishPolicy | None:
+    """The command that withdraws a policy; none where there is no such policy.
+
+    ``held`` is what was recorded under the command's event id before: a repetition is of that version.
+    """
     standing = policies.standing.get(policy_id)
     if not standing:
         return None
+    repeated = None if held is None else held.event
     return PublishPolicy(
         policy_id=policy_id,
-        version=len(standing) + 1,
+        version=repeated.version if isinstance(repeated, PolicyAmended) else len(standing) + 1,
         effective_at=effective_at,
         title=standing[-1].event.title,
         contact=standing[-1].event.contact,

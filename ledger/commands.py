@@ -175,9 +175,9 @@ class CompelDisclosure(msgspec.Struct, frozen=True, kw_only=True):
     individual: str
     recipient: str
     legal_reference: str
+    from_: Micros
     purposes: tuple[str, ...] | None = None
     data: tuple[str, ...] | None = None
-    from_: Micros | None = None
     to: Micros | None = None
 
 

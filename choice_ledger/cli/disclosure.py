@@ -3,14 +3,14 @@
 import rich_click as click
 
 from choice_ledger.cli.instants import INSTANT
-from choice_ledger.cli.recording_options import heard, record_and_tell, recording, tell_receipt
-from choice_ledger.cli.session import opened, read_model
-from choice_ledger.exits import ExitCode, Failure, refused
+from choice_ledger.cli.questions import QuestionOptions, answered
+from choice_ledger.cli.recording_options import heard, recording, since, tell_receipt
+from choice_ledger.cli.session import opened
+from choice_ledger.exits import ExitCode, Failure
 from choice_ledger.recording import record as record_command
 from events.instants import Micros
-from events.record_events import ReliedDecision
+from events.record_events import DisclosureMade, ReliedDecision
 from ledger.commands import CompelDisclosure, RecordDisclosure
-from projections.question_lines import Asked, InvalidQuestion, checked
 from projections.reader import Answer
 
 
@@ -27,7 +27,7 @@ def command() -> None:
     "--purpose", "purposes", multiple=True, metavar="SELECTOR", help="Only for this (default: all)."
 )
 @click.option("--data", multiple=True, metavar="CATEGORY", help="Only this data (default: all).")
-@click.option("--from", "from_", type=INSTANT, help="From when (default: always).")
+@click.option("--from", "from_", type=INSTANT, help="From when (default: now).")
 @click.option("--to", type=INSTANT, help="Until when (default: without end).")
 @recording()
 @click.pass_context
@@ -43,16 +43,19 @@ def compel(
     to: Micros | None,
 ) -> None:
     """Record that the law compels the disclosure of INDIVIDUAL's data to RECIPIENT."""
-    compelled = CompelDisclosure(
-        individual=individual,
-        recipient=recipient,
-        legal_reference=legal_reference,
-        purposes=purposes or None,
-        data=data or None,
-        from_=from_,
-        to=to,
-    )
-    record_and_tell(ctx, compelled)
+    with opened(ctx) as ledger:
+        how = heard(ctx, ledger)
+        held = ledger.find_of_individual(f"{how.tenant}/{individual}", how.event_id)
+        compelled = CompelDisclosure(
+            individual=individual,
+            recipient=recipient,
+            legal_reference=legal_reference,
+            purposes=purposes or None,
+            data=data or None,
+            from_=since(held, ledger.clock()) if from_ is None else from_,
+            to=to,
+        )
+        tell_receipt(ctx, record_command(ledger, compelled, how))
 
 
 @command.command()
@@ -79,24 +82,25 @@ def record(
     A disclosure that is not permitted is refused, with exit code 3, unless it has happened.
     """
     with opened(ctx) as ledger:
-        asked = Asked(individual=individual, purpose=purpose, recipient=recipient, data=data)
-        try:
-            enquiry = checked(asked, ledger.settings.tenant, at=at)
-        except InvalidQuestion as fault:
-            raise refused(fault.field, fault.message) from None
-        answer = read_model(ledger).answer(enquiry)
-        if not answer.decision.permitted and not although_denied:
-            reason = answer.decision.reason
-            raise Failure(ExitCode.DENIED, f"denied: {reason}; nothing is recorded. `why` explains it")
+        how = heard(ctx, ledger)
+        answer = answered(ledger, individual, purpose, QuestionOptions(recipient=recipient, data=data, at=at))
+        held = ledger.find_of_individual(answer.question.key, how.event_id)
+        first = None if held is None else held.event
+        if isinstance(first, DisclosureMade):  # A repetition relied on what was answered the first time.
+            at, decision = first.at if at is None else at, first.decision
+        else:
+            _refuse_denied(answer, although_denied=although_denied)
+            at, decision = answer.question.at, _relied(answer)
         disclosed = RecordDisclosure(
-            individual=individual,
-            recipient=recipient,
-            purpose=purpose,
-            data=data,
-            at=answer.question.at,
-            decision=_relied(answer),
+            individual=individual, recipient=recipient, purpose=purpose, data=data, at=at, decision=decision
         )
-        tell_receipt(ctx, record_command(ledger, disclosed, heard(ctx, ledger)))
+        tell_receipt(ctx, record_command(ledger, disclosed, how))
+
+
+def _refuse_denied(answer: Answer, *, although_denied: bool) -> None:
+    if not answer.decision.permitted and not although_denied:
+        reason = answer.decision.reason
+        raise Failure(ExitCode.DENIED, f"denied: {reason}; nothing is recorded. `why` explains it")
 
 
 def _relied(answer: Answer) -> ReliedDecision:

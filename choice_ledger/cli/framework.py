@@ -3,7 +3,7 @@
 import rich_click as click
 
 from choice_ledger.cli.instants import INSTANT
-from choice_ledger.cli.recording_options import heard, recording, tell_receipt
+from choice_ledger.cli.recording_options import heard, recording, since, tell_receipt
 from choice_ledger.cli.session import opened
 from choice_ledger.recording import record
 from events.instants import Micros
@@ -24,5 +24,7 @@ def command() -> None:
 def set_status(ctx: click.Context, framework: str, in_force: bool, from_: Micros | None) -> None:
     """Say that FRAMEWORK is in force, or is not, from an instant on."""
     with opened(ctx) as ledger:
-        status = SetFramework(framework, in_force, ledger.clock() if from_ is None else from_)
-        tell_receipt(ctx, record(ledger, status, heard(ctx, ledger)))
+        how = heard(ctx, ledger)
+        if from_ is None:
+            from_ = since(ledger.find_of_policies(how.tenant, how.event_id), ledger.clock())
+        tell_receipt(ctx, record(ledger, SetFramework(framework, in_force, from_), how))

@@ -52,10 +52,12 @@ def publish(ctx: click.Context, file: Path, effective_at: Micros | None, at_once
 def withdraw(ctx: click.Context, policy_id: str, effective_at: Micros | None) -> None:
     """Withdraw the policy POLICY_ID: its next version declares no purposes."""
     with opened(ctx) as ledger:
-        command = withdrawal(ledger.tenant(ledger.settings.tenant), policy_id, effective_at)
+        how = heard(ctx, ledger)
+        held = ledger.find_of_policies(how.tenant, how.event_id)
+        command = withdrawal(ledger.tenant(how.tenant), policy_id, effective_at, held)
         if command is None:
             raise refused("policy_id", "must name a policy that is published; `policy list` shows them")
-        tell_receipt(ctx, record(ledger, command, heard(ctx, ledger)))
+        tell_receipt(ctx, record(ledger, command, how))
 
 
 @command.command(name="list")

@@ -13,7 +13,10 @@ from choice_ledger.exits import refused
 from choice_ledger.ledger_at_hand import LedgerAtHand
 from choice_ledger.recording import Receipt, record
 from events.envelope import Actor, ActorKind, InvalidEvent, Medium
-from events.instants import format_instant
+from events.individual_events import DisclosureCompelled
+from events.instants import Micros, format_instant
+from events.policy_events import FrameworkStatusChanged
+from events.union import Recorded
 from ledger.commands import Command, Heard
 
 HEARD: Final = "choice_ledger.heard"
@@ -50,6 +53,15 @@ def heard(ctx: click.Context, ledger: LedgerAtHand, tenant: str | None = None) -
         occurred_at=options.get("occurred_at"),
         caused_by=options.get("caused_by"),
     )
+
+
+def since(held: Recorded | None, now: Micros) -> Micros:
+    """From when on an event says something, where that is not given: now.
+
+    Where the command is a repetition (``held``), it is the instant that was now the first time.
+    """
+    event = None if held is None else held.event
+    return event.from_ if isinstance(event, FrameworkStatusChanged | DisclosureCompelled) else now
 
 
 def tell_receipt(ctx: click.Context, receipt: Receipt) -> None:
