@@ -80,6 +80,12 @@ def open_store(path: Path) -> StateStore:
     return SqliteStore(path)
 
 
+def _store_to_build(path: Path) -> StateStore:
+    from projections.sqlite_build_store import SqliteBuildStore
+
+    return SqliteBuildStore(path)
+
+
 @contextmanager
 def open_ledger(settings: Settings) -> Iterator[LedgerAtHand]:
     """The ledger that the settings name, until the context ends."""
@@ -109,7 +115,7 @@ def rebuilt_store(settings: Settings, log: Log, fill: Callable[[StateStore], Non
     """
     path = state_path(settings, log.generation)
     fresh = path.with_name(f"{path.stem}-{new_id()}.db")
-    store = open_store(fresh)
+    store = _store_to_build(fresh)
     try:
         fill(store)
         store.close()

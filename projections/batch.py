@@ -9,10 +9,9 @@ from typing import NamedTuple
 
 from events.catalogue import Catalogue
 from events.codec import decode
-from events.individual_events import NoticeGiven, NoticeOutcome, QuarantineResolved
+from events.individual_events import QuarantineResolved
 from events.policy_events import LedgerBegun
 from events.streams import POLICIES, LogRecord, Position
-from events.union import Recorded
 from projections.facts import Facts, decode_facts, encode_facts, told_versions
 from projections.fold import advance, live_facts
 from projections.intake import Accepted, judge
@@ -74,7 +73,7 @@ def fold_batch(
         history=[(each.key, _history_entry(each)) for each in taken],
         policies=policies,
         quarantined=batch.quarantined,
-        resolved=[resolution for each in taken for resolution in _resolutions(each.recorded)],
+        resolved=_resolutions(taken),
     )
     return Folded(change, following)
 
@@ -134,7 +133,8 @@ def _fold_individual(
     if facts is None:  # Something came late, or is rare: the facts are made anew from all that is known.
         earlier = [] if before is None else [decode(entry.value) for entry in reads.history(key)]
         facts = live_facts([*earlier, *(each.recorded for each in accepted)])
-    is_told = any(isinstance(each.recorded.event, NoticeGiven | NoticeOutcome) for each in accepted)
+    # Where nothing was told anew, the notices are still the very same object: most events end here.
+    is_told = old is None or facts.notices is not old.notices
     return _FoldedIndividual(encode_facts(facts), _reach(key, old, facts) if is_told else [])
 
 
@@ -181,6 +181,6 @@ def _history_entry(accepted: Accepted) -> HistoryEntry:
     )
 
 
-def _resolutions(recorded: Recorded) -> list[Resolution]:
-    event = recorded.event
-    return [Resolution(event.position, event.tenant)] if isinstance(event, QuarantineResolved) else []
+def _resolutions(taken: Iterable[Accepted]) -> list[Resolution]:
+    events = (each.recorded.event for each in taken)
+    return [Resolution(e.position, e.tenant) for e in events if isinstance(e, QuarantineResolved)]

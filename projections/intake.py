@@ -39,9 +39,10 @@ def judge(record: LogRecord) -> Accepted | tuple[QuarantineEntry, ...]:
     event = recorded.event
     if stream_of(event) != record.slice.stream:
         return _misplaced(record, recorded, WRONG_STREAM)
-    if event.key.encode() != record.key:
+    key = event.key
+    if key.encode() != record.key:
         return _misplaced(record, recorded, KEY_MISMATCH)
-    return Accepted(event.key, record, recorded)
+    return Accepted(key, record, recorded)
 
 
 def partition_subject(slice_: Slice) -> str:

@@ -29,7 +29,7 @@ from projections.ports import (
     StoreConflict,
     StoreFault,
 )
-from projections.sqlite_tables import SCHEMA, Reads, save
+from projections.sqlite_tables import SCHEMA, Numbers, Reads, save
 
 APPLICATION_ID: Final = 0x434C5053
 """``PRAGMA application_id`` of this file ("CLPS"): what tells it from the log's file and from others."""
@@ -74,6 +74,7 @@ class SqliteStore:
         """
         self._path = path
         self._vfs = vfs
+        self._numbers = Numbers()
         self._writing = threading.Lock()
         self._idle: deque[apsw.Connection] = deque()
         self._closed = False
@@ -88,7 +89,7 @@ class SqliteStore:
             try:
                 # The transaction begins with the first read, so one is made at once.
                 connection.execute("BEGIN; SELECT count(*) FROM ledger")
-                yield Reads(connection)
+                yield Reads(connection, self._numbers)
             finally:
                 self._give_back(connection)
 
@@ -141,7 +142,7 @@ class SqliteStore:
                 raise StoreFault("the store is closed; open it again")
             self._writer.execute("BEGIN IMMEDIATE")
             try:
-                save(self._writer, change)
+                save(self._writer, change, self._numbers)
                 self._writer.execute("COMMIT")
             finally:
                 if self._writer.in_transaction:

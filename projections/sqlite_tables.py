@@ -55,17 +55,38 @@ CREATE INDEX quarantine_open ON quarantine (scope, subject) WHERE is_open;
 CREATE TABLE resolution (place BLOB NOT NULL, by TEXT NOT NULL, PRIMARY KEY (place, by)) STRICT;
 """
 
+NUMBERS_MAX: Final = 50_000
+"""Individuals whose numbers are remembered: those of a few batches."""
+
 _QUARANTINED: Final = (
     'SELECT place, stream, partition, "offset", scope, subject, reason, value FROM quarantine WHERE is_open'
 )
 
 
+class Numbers:
+    """The numbers of individuals whose facts were asked for lately, by key.
+
+    A number that was once read never changes, so this is never wrong; it is emptied when it grows too long.
+    """
+
+    def __init__(self) -> None:
+        """Know nobody yet."""
+        self.by_key: dict[str, int] = {}
+
+    def learn(self, numbers: dict[str, int]) -> None:
+        """Remember these, and whom else there is room for."""
+        if len(self.by_key) + len(numbers) > NUMBERS_MAX:
+            self.by_key = {}
+        self.by_key.update(numbers)
+
+
 class Reads:
     """The reads of one connection, whose transaction fixes their moment."""
 
-    def __init__(self, connection: apsw.Connection) -> None:
+    def __init__(self, connection: apsw.Connection, numbers: Numbers) -> None:
         """Read over a connection that the caller keeps open meanwhile."""
         self._connection = connection
+        self._numbers = numbers
 
     def checkpoint(self) -> Position | None:
         """The position that the state includes."""
@@ -74,18 +95,20 @@ class Reads:
     def facts(self, keys: Collection[str]) -> dict[str, bytes]:
         """The facts of those individuals, in one pass over the sorted keys."""
         found = self._connection.executemany(
-            "SELECT key, facts FROM individual WHERE key = ? AND facts IS NOT NULL", _sorted_blobs(keys)
+            "SELECT key, facts, id FROM individual WHERE key = ? AND facts IS NOT NULL", _sorted_blobs(keys)
         )
-        return {key.decode(): facts for key, facts in found}
+        rows = [(key.decode(), facts, number) for key, facts, number in found]
+        self._numbers.learn({key: number for key, _, number in rows})
+        return {key: facts for key, facts, _ in rows}
 
     def known_ids(self, pairs: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
         """Those of the pairs that history holds, in one pass over the sorted pairs."""
-        asked = sorted(pairs)
+        numbers = numbers_of(self._connection, {key for key, _ in pairs}, self._numbers)
+        asked = sorted((numbers[key], _packed(event_id), key) for key, event_id in pairs if key in numbers)
         found = self._connection.executemany(
-            "SELECT ?3 FROM individual JOIN history ON individual = id WHERE key = ?1 AND event_id = ?2",
-            ((key.encode(), _packed(event_id), place) for place, (key, event_id) in enumerate(asked)),
+            "SELECT ?3, event_id FROM history WHERE individual = ?1 AND event_id = ?2", asked
         )
-        return {asked[place] for (place,) in found}
+        return {(key, _unpacked(event_id)) for key, event_id in found}
 
     def history(self, key: str) -> Sequence[HistoryEntry]:
         """One individual's events, in the order in which they were folded."""
@@ -137,10 +160,21 @@ class Reads:
         return _by_place(self._connection.executemany(f"{_QUARANTINED} AND scope = ? AND subject = ?", asked))
 
 
-def save(connection: apsw.Connection, change: Change) -> None:
+def numbers_of(connection: apsw.Connection, keys: Collection[str], numbers: Numbers) -> dict[str, int]:
+    """The numbers of those individuals that the store knows, remembered or looked up."""
+    known = numbers.by_key
+    found = {key: known[key] for key in keys if key in known}
+    if len(found) < len(keys):
+        others = _sorted_blobs(key for key in keys if key not in found)
+        rows = connection.executemany("SELECT key, id FROM individual WHERE key = ?", others)
+        found.update((key.decode(), number) for key, number in rows)
+    return found
+
+
+def save(connection: apsw.Connection, change: Change, numbers: Numbers) -> None:
     """Everything in a change, within the transaction that the caller holds."""
     _move_checkpoint(connection, change)
-    ids = _save_facts(connection, change)
+    ids = _save_facts(connection, change, numbers)
     _save_history(connection, change, ids)
     _save_reach(connection, change, ids)
     connection.executemany(
@@ -171,11 +205,10 @@ def _move_checkpoint(connection: apsw.Connection, change: Change) -> None:
                 raise StoreConflict("another projector has gone on; start again from the store's checkpoint")
 
 
-def _save_facts(connection: apsw.Connection, change: Change) -> dict[str, int]:
+def _save_facts(connection: apsw.Connection, change: Change, numbers: Numbers) -> dict[str, int]:
     """Save the facts; answer the number of every individual that the change names."""
     named = {*change.facts, *(key for key, _ in change.history), *(entry.key for entry in change.reach)}
-    found = connection.executemany("SELECT key, id FROM individual WHERE key = ?", _sorted_blobs(named))
-    ids: dict[str, int] = {key.decode(): number for key, number in found}
+    ids = numbers_of(connection, named, numbers)
     connection.executemany(
         "UPDATE individual SET facts = ? WHERE id = ?",
         sorted(((facts, ids[key]) for key, facts in change.facts.items() if key in ids), key=itemgetter(1)),
