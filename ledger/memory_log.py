@@ -191,7 +191,7 @@ class MemoryLog:
         records: list[LogRecord] = []
         for share in (max(1, limit // len(slices)), limit):
             for slice_ in order:
-                room = min(share, limit - len(records))
+                room = max(0, min(share, limit - len(records)))
                 more = self._records.slices[slice_][offsets[slice_] : offsets[slice_] + room]
                 offsets[slice_] += len(more)
                 records += more

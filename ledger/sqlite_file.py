@@ -28,11 +28,9 @@ FILE_MODE: Final = 0o600
 BUSY_S_MAX: Final = APPEND_DEADLINE / SECOND
 """Seconds to wait for another process that writes, before an append is refused."""
 
-BUSY_STEP_S_MIN: Final = 0.000_2
-"""Seconds of the first wait: about as long as another process needs to sync a commit."""
-
-BUSY_STEP_S_MAX: Final = 0.01
-"""Seconds of the longest single wait. SQLite's own grow tenfold, and starve a writer beside a busy one."""
+BUSY_STEP_S: Final = 0.000_3
+"""Seconds between two tries. SQLite's own waits grow to a tenth of a second, and starve a writer beside a
+busy one, which leaves the lock free for moments only."""
 
 CACHE_KIB: Final = 16_384
 """KiB of pages that the writer keeps. Larger transactions spill into the write-ahead log, uncommitted."""
@@ -155,13 +153,22 @@ def open_reader(path: Path, vfs: str | None) -> apsw.Connection:
     return connection
 
 
-def wait_for_others(waits: int) -> bool:
-    """Wait for another process's transaction, for the ``waits``-th time; false when it has to end."""
-    step_s = min(BUSY_STEP_S_MIN * 2 ** min(waits, 8), BUSY_STEP_S_MAX)
-    if waits * BUSY_STEP_S_MAX > BUSY_S_MAX:
-        return False
-    time.sleep(step_s)
-    return True
+class BusyWait:
+    """What a connection does while another process writes: it tries again soon, until its patience ends."""
+
+    __slots__ = ("_deadline", "_patience_s")
+
+    def __init__(self, patience_s: float = BUSY_S_MAX) -> None:
+        """So many seconds of patience for each statement."""
+        self._patience_s = patience_s
+        self._deadline = 0.0
+
+    def __call__(self, waits: int) -> bool:
+        """Whether to try again, after ``waits`` tries before; called by SQLite."""
+        if waits == 0:
+            self._deadline = time.monotonic() + self._patience_s
+        time.sleep(BUSY_STEP_S)
+        return time.monotonic() < self._deadline
 
 
 def _make_private(path: Path) -> None:
@@ -177,7 +184,7 @@ def _connect(path: Path, vfs: str | None) -> apsw.Connection:
     connection = apsw.Connection(
         str(path), flags=apsw.SQLITE_OPEN_READWRITE, vfs=vfs, statementcachesize=STATEMENTS_MAX
     )
-    connection.set_busy_handler(wait_for_others)
+    connection.set_busy_handler(BusyWait())
     return connection
 
 

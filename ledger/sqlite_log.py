@@ -69,7 +69,7 @@ class SqliteLog:
 
         ``vfs`` names another of SQLite's ways to the disk. Raises the LogFaults of ``ledger.sqlite_file``.
         """
-        self._writer = SqliteWriter(path, clock, lambda: _begun(clock(), new_id), vfs)
+        self._writer = SqliteWriter(path, clock, lambda: _begun(new_id), vfs)
         self._group = GroupCommit(self._writer.commit)
         self._readers = _Readers(path, vfs)
         self._turn = 0
@@ -135,7 +135,7 @@ class SqliteLog:
         # The slice whose turn it is gives at most half, so that a long one never starves the other.
         self._turn = 1 - self._turn
         first, second = SLICES[self._turn], SLICES[1 - self._turn]
-        records = _slice(connection, first, offsets[first], max(1, limit // 2))
+        records = _slice(connection, first, offsets[first], min(limit, max(1, limit // 2)))
         records += _slice(connection, second, offsets[second], limit - len(records))
         if records and records[-1].slice == first and len(records) < limit:
             records += _slice(connection, first, records[-1].offset + 1, limit - len(records))
@@ -184,12 +184,12 @@ class _Readers:
                 self._free.append(connection)
 
 
-def _begun(now: Micros, new_id: Callable[[], str]) -> Proposal:
-    """The first event of a new ledger."""
+def _begun(new_id: Callable[[], str]) -> Proposal:
+    """The first event of a new ledger; when it is stored, it is dated by the clock."""
     begun = LedgerBegun(
         event_id=new_id(),
         tenant=LEDGER_TENANT,
-        occurred_at=now,
+        occurred_at=0,
         actor=Actor(kind="service"),
         generation=new_id(),
     )
@@ -198,11 +198,8 @@ def _begun(now: Micros, new_id: Callable[[], str]) -> Proposal:
 
 def _slice(connection: apsw.Connection, slice_: Slice, offset: int, limit: int) -> list[LogRecord]:
     """Records of one slice from an offset on. Raises PositionUnavailable for a hole, or beyond the end."""
-    records = (
-        [LogRecord(slice_, *row) for row in connection.execute(_FOLLOWING[slice_], (offset, limit))]
-        if limit
-        else []
-    )
+    rows = connection.execute(_FOLLOWING[slice_], (offset, max(0, limit)))
+    records = [LogRecord(slice_, *row) for row in rows]
     if records and records[-1].offset != offset + len(records) - 1:
         raise PositionUnavailable(f"{slice_.stream} has a hole after {offset}; restore the log from a copy")
     if not records and offset and not connection.execute(_FOLLOWING[slice_], (offset - 1, 1)).fetchall():
