@@ -3,7 +3,8 @@
 import pytest
 
 from projections.memory_store import MemoryStore
-from tests.contract.state_store_contract import OpenStore, StateStoreContract
+from tests.contract.state_store_contract import StateStoreContract
+from tests.contract.store_changes import OpenStore
 
 
 class TestMemoryStore(StateStoreContract):

@@ -10,7 +10,7 @@ from projections.projector import Projector
 from projections.replay import Progress, rebuild
 from projections.sqlite_build_store import SqliteBuildStore
 from projections.sqlite_store import NotAStateStore, SqliteStore
-from tests.contract.state_store_contract import change, entry, full_change, position, state_of
+from tests.contract.store_changes import change, entry, full_change, position, state_of
 from tests.simulation.killed_projector import contents, made_log
 
 SEED = 5

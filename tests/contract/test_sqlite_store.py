@@ -14,13 +14,8 @@ from projections.sqlite_store import (
     OtherStoreVersion,
     SqliteStore,
 )
-from tests.contract.state_store_contract import (
-    DurableStateStoreContract,
-    OpenStore,
-    full_change,
-    position,
-    state_of,
-)
+from tests.contract.state_store_contract import DurableStateStoreContract
+from tests.contract.store_changes import OpenStore, full_change, position, state_of
 
 
 class TestSqliteStore(DurableStateStoreContract):
