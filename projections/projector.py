@@ -38,7 +38,10 @@ class Projector:
     """
 
     def __init__(self, source: EventSource, store: StateStore) -> None:
-        """Go on from the store's checkpoint, or from the first event where the store is fresh."""
+        """Go on from the store's checkpoint, or from the first event where the store is fresh.
+
+        Raises PositionUnavailable where the log does not hold what the store has folded.
+        """
         self._source = source
         self._store = store
         self._known: _State | None = None
@@ -82,9 +85,12 @@ class Projector:
         ``on_progress`` is told the position after each batch. Another projector on the same store is welcome
         to do part of the work. Raises CatchUpStalled, and what ``step`` raises but a conflict that is over.
         """
+        reached = self.position  # Asked for before the log's end, which can then only be further.
         goal = self._source.end() if to is None else to
         if goal.generation != self._source.generation:
             raise PositionUnavailable("the position is of another ledger; take one from this ledger")
+        if to is None:
+            _check_held(goal, reached)
         empty_reads = 0
         while not self.position.covers(goal):
             read = self._step_beside_others(limit)
@@ -109,5 +115,19 @@ class Projector:
         if self._known is None:
             with self._store.view() as reads:
                 saved, catalogue = reads.checkpoint(), fold_catalogue(reads.policies())
+            if saved is not None:
+                _check_held(self._source.end(), saved)
             self._known = _State(saved, self._source.start() if saved is None else saved, catalogue)
         return self._known
+
+
+def _check_held(end: Position, reached: Position) -> None:
+    """Refuse a state that has folded what the log does not hold, or another ledger's events.
+
+    Where an older copy of a log was put in the place of a newer one, what is appended next would take the
+    offsets of what is lost, and would never be folded: an opt-out among it would be acknowledged in vain.
+    """
+    if end.generation != reached.generation:
+        raise PositionUnavailable("the position belongs to another ledger; rebuild from the first event")
+    if not end.covers(reached):
+        raise PositionUnavailable("the state reaches beyond the log's end; rebuild from the first event")

@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 from events.codec import encode
 from events.envelope import LEDGER_TENANT
 from events.individual_events import QuarantineResolved
-from events.streams import INDIVIDUALS, POLICIES, RECORD_BYTES_MAX, LogRecord, Slice, stream_of
+from events.streams import (
+    INDIVIDUALS,
+    POLICIES,
+    RECORD_BYTES_MAX,
+    LogRecord,
+    PositionUnavailable,
+    Slice,
+    stream_of,
+)
 from events.union import Recorded
 from projections.decision import Question, outside
 from projections.digest import state_digest
@@ -64,7 +72,7 @@ def reach_of(store: StateStore) -> dict[tuple[str, str], int | None]:
     return {
         (told.key, told.policy_id): told.version
         for tenant in ("acme", "b-2")
-        for policy_id in ("website", "staff")
+        for policy_id in ("website", "staff", "club")
         for told in store.reach(tenant, policy_id)
     }
 
@@ -266,6 +274,34 @@ def resolving(place: str) -> QuarantineResolved:
         position=place or "individuals/0/0",
         how="read by hand: it repeats another record",
     )
+
+
+@pytest.mark.parametrize("partitions", [1, 6])
+def test_a_log_that_lost_its_end_is_noticed(partitions: int) -> None:
+    """A state that reaches beyond the log's end is refused, when it is opened and when it goes on: what is
+    appended in the place of what was lost would never be folded.
+    """
+    events = world_events(7)
+    log = log_of(events, partitions)
+    store = projected(log)
+    going = Projector(log, store)
+    fullest = max(log.shared.slices.values(), key=len)
+    lost = fullest.pop()
+    with pytest.raises(PositionUnavailable, match="beyond the log's end"):
+        Projector(log, store)
+    with pytest.raises(PositionUnavailable, match="beyond the log's end"):
+        going.catch_up()
+    fullest.append(lost)
+    assert Projector(log, store).catch_up() == log.end()
+
+
+def test_a_state_of_another_ledger_is_noticed() -> None:
+    """A state of another generation is refused when it is opened, though it asks for nothing yet."""
+    store = projected(log_of(world_events(7)))
+    other = log_of(world_events(7))
+    other.shared.generation = "88888888-8888-4888-8888-888888888888"
+    with pytest.raises(PositionUnavailable, match="another ledger"):
+        Projector(other, store)
 
 
 @pytest.mark.parametrize("partitions", [1, 6])
