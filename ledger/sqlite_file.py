@@ -35,7 +35,7 @@ busy one, which leaves the lock free for moments only."""
 CACHE_KIB: Final = 16_384
 """KiB of pages that the writer keeps. Larger transactions spill into the write-ahead log, uncommitted."""
 
-STATEMENTS_MAX: Final = 200
+STATEMENTS_KEPT: Final = 200
 """Prepared statements that a connection keeps: an insert of each length, for each stream, and a few more."""
 
 TABLES: Final[dict[Stream, str]] = {INDIVIDUALS: "individuals", POLICIES: "policies"}
@@ -132,7 +132,7 @@ def open_writer(path: Path, vfs: str | None, begin: Callable[[apsw.Connection], 
     except apsw.Error as fault:
         raise log_fault(path, fault) from fault
     try:
-        _prepare(connection, path, begin)
+        _prepare_in_turn(connection, path, begin)
     except apsw.Error as fault:
         connection.close(True)
         raise log_fault(path, fault) from fault
@@ -182,10 +182,26 @@ def _make_private(path: Path) -> None:
 
 def _connect(path: Path, vfs: str | None) -> apsw.Connection:
     connection = apsw.Connection(
-        str(path), flags=apsw.SQLITE_OPEN_READWRITE, vfs=vfs, statementcachesize=STATEMENTS_MAX
+        str(path), flags=apsw.SQLITE_OPEN_READWRITE, vfs=vfs, statementcachesize=STATEMENTS_KEPT
     )
     connection.set_busy_handler(BusyWait())
     return connection
+
+
+def _prepare_in_turn(
+    connection: apsw.Connection, path: Path, begin: Callable[[apsw.Connection], None]
+) -> None:
+    """Prepare the file, again and again while another process does: SQLite does not always wait for it."""
+    wait, waits = BusyWait(), 0
+    while True:
+        try:
+            _prepare(connection, path, begin)
+        except apsw.BusyError:
+            if not wait(waits):
+                raise
+            waits += 1
+        else:
+            return
 
 
 def _prepare(connection: apsw.Connection, path: Path, begin: Callable[[apsw.Connection], None]) -> None:
@@ -203,8 +219,10 @@ def _prepare(connection: apsw.Connection, path: Path, begin: Callable[[apsw.Conn
 
 def _is_new(connection: apsw.Connection, path: Path) -> bool:
     """Whether nothing is in the file yet. Raises if what is in it is not for us to write."""
-    application, version = connection.pragma("application_id"), connection.pragma("user_version")
-    tables = connection.execute("SELECT count(*) FROM sqlite_schema").get
+    # One transaction reads all three: between two reads, another process could begin the ledger.
+    with connection:
+        application, version = connection.pragma("application_id"), connection.pragma("user_version")
+        tables = connection.execute("SELECT count(*) FROM sqlite_schema").get
     if application == 0 and version == 0 and tables == 0:
         return True
     if application != APPLICATION_ID:

@@ -11,8 +11,9 @@ import pytest
 from msgspec.structs import replace
 
 from events.codec import decode
+from events.streams import Position, PositionUnavailable
 from ledger.log import Acknowledged, LogFault, Rejected
-from ledger.sqlite_log import SLICES, SqliteLog
+from ledger.sqlite_log import OFFSET_MAX, SLICES, SqliteLog
 from ledger.sqlite_writer import ROWS_MAX
 from tests.contract.event_log_contract import LogContract
 from tests.contract.log_workshop import Workshop, events_of, read_all
@@ -127,6 +128,15 @@ def test_a_writer_does_not_block_the_readers(tmp_path: Path) -> None:
     writer.execute("INSERT INTO individuals SELECT 1, x'00', key, stamp, value FROM individuals")
     assert events_of(read_all(log)) == [event]
     writer.close()
+    log.close()
+
+
+@pytest.mark.parametrize("offset", [OFFSET_MAX - 1, OFFSET_MAX, 2**70])
+def test_an_offset_that_no_log_has_is_unavailable(tmp_path: Path, offset: int) -> None:
+    """However large the offset in a position is, it is ``PositionUnavailable`` and nothing else."""
+    log = open_log(tmp_path)
+    with pytest.raises(PositionUnavailable):
+        log.read(Position.of(log.generation, [(SLICES[0], offset)]))
     log.close()
 
 

@@ -12,6 +12,7 @@ from events.streams import PositionUnavailable
 from ledger.log import Acknowledged, LogFault, Outcome, Rejected, Unknown
 from ledger.sqlite_file import BusyWait
 from ledger.sqlite_log import SqliteLog
+from ledger.sqlite_writer import COMMIT_ATTEMPTS_MAX
 from tests.contract.event_log_contract import InterruptedLogContract
 from tests.contract.log_workshop import Workshop
 from tests.contract.sample_events import choice, event_of_size, new_id
@@ -64,7 +65,7 @@ class TestBrokenDisk(InterruptedLogContract):
     """``SqliteLog`` tells the truth through a full disk and a broken one."""
 
 
-class FailingOnce(BreakableDisk):
+class FailingAWhile(BreakableDisk):
     """A disk that fails at so many syncs and is well again."""
 
     def __init__(self, times: int) -> None:
@@ -85,16 +86,29 @@ def one(outcomes: tuple[Outcome, ...]) -> Outcome:
     return outcome
 
 
-def test_a_commit_that_fails_once_is_settled(tmp_path: Path) -> None:
-    """When a commit fails and the next attempt succeeds, the event is acknowledged, and stands once."""
+def test_a_commit_that_fails_too_often_is_unknown(tmp_path: Path) -> None:
+    """When a commit has failed ``COMMIT_ATTEMPTS_MAX`` times, its events end unknown, and nothing goes on
+    trying.
+    """
     open_log(tmp_path).close()
-    failing = FailingOnce(1)
+    failing = FailingAWhile(COMMIT_ATTEMPTS_MAX)
+    with watched_disk("failing-twice", failing) as disk:
+        log = open_log(tmp_path, disk.name)
+        assert isinstance(one(append(log, (choice(now()),))), Unknown)
+        assert failing.refusals == COMMIT_ATTEMPTS_MAX
+        log.close()
+
+
+def test_a_commit_that_fails_once_is_settled(tmp_path: Path) -> None:
+    """When a commit fails and the last attempt succeeds, the event is acknowledged, and stands once."""
+    open_log(tmp_path).close()
+    failing = FailingAWhile(COMMIT_ATTEMPTS_MAX - 1)
     with watched_disk("failing-once", failing) as disk:
         log = open_log(tmp_path, disk.name)
         event = choice(now())
         event_id, _ = told(one(append(log, (event,))))
         log.close()
-    assert failing.refusals == 1
+    assert failing.refusals == COMMIT_ATTEMPTS_MAX - 1
     assert held(tmp_path)[event_id][0] == event
 
 

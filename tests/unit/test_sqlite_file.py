@@ -13,6 +13,7 @@ from ledger import sqlite_file
 from ledger.log import LogFault
 from ledger.sqlite_file import (
     APPLICATION_ID,
+    BUSY_S_MAX,
     FILE_MODE,
     SCHEMA_VERSION,
     BusyLedger,
@@ -199,6 +200,17 @@ def test_every_error_says_what_to_do(fault: apsw.Error, kind: type[LogFault]) ->
     assert str(told).startswith("somewhere.sqlite ")
     assert "could not be stored" in storage_message(fault)
     assert "somewhere" not in storage_message(fault)
+
+
+@pytest.mark.parametrize(("waited_s", "goes_on"), [(BUSY_S_MAX - 0.001, True), (BUSY_S_MAX, False)])
+def test_patience_has_a_limit(waited_s: float, goes_on: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Short of ``BUSY_S_MAX`` seconds a connection goes on waiting; at them it gives up."""
+    seconds = [0.0]
+    monkeypatch.setattr("ledger.sqlite_file.time.monotonic", lambda: seconds[0])
+    wait = BusyWait()
+    assert wait(0)
+    seconds[0] = waited_s
+    assert wait(1) is goes_on
 
 
 def test_patience_ends() -> None:
