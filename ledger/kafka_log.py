@@ -8,6 +8,7 @@ clock is held against the brokers' (``kafka_clock``), and the topics are verifie
 import threading
 import time
 import uuid
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -34,7 +35,16 @@ from ledger.kafka_client import ClientSettings
 from ledger.kafka_clock import ClockGuard, quorum_time_ms
 from ledger.kafka_headers import headers_of
 from ledger.kafka_partitions import partition_of
-from ledger.kafka_producer import Delivered, Fate, Outgoing, ProducerSettings, Refused, SupervisedProducer
+from ledger.kafka_producer import (
+    NEVER_TOLD,
+    Delivered,
+    Fate,
+    Outgoing,
+    ProducerSettings,
+    Refused,
+    Shipment,
+    SupervisedProducer,
+)
 from ledger.kafka_reader import OffsetReader, ReaderSettings, RecordReader
 from ledger.kafka_topics import (
     Security,
@@ -88,6 +98,20 @@ class _Prepared(msgspec.Struct, frozen=True):
     outgoing: Outgoing
 
 
+class _Request:
+    """An append that waits for its events to be stamped and queued, by its own thread or by another."""
+
+    __slots__ = ("begun", "entries", "fault", "proposals", "ready", "shipment")
+
+    def __init__(self, proposals: Sequence[Proposal], deadline: float) -> None:
+        self.proposals = proposals
+        self.shipment = Shipment(deadline)
+        self.begun: Micros = 0
+        self.entries: list[_Prepared | Rejected] = []
+        self.ready: list[_Prepared] = []
+        self.fault: Exception | None = None
+
+
 class KafkaLog:
     """The log of one ledger on Kafka. Open one with ``open_kafka_log``; it is safe from many threads."""
 
@@ -109,6 +133,7 @@ class KafkaLog:
         )
         self._offsets = OffsetReader(reading)
         self._records = RecordReader(reading, self._offsets)
+        self._requests: deque[_Request] = deque()
         self._writing = threading.Lock()
         self._last: Micros = 0
         self._closed = False
@@ -222,26 +247,37 @@ class KafkaLog:
     # -------------------------------------------------------------------------------------------- appends
 
     def _append(self, proposals: Sequence[Proposal]) -> tuple[Outcome, ...]:
-        patience = self._settings.deadline / SECOND
-        deadline = time.monotonic() + patience
-        if not self._writing.acquire(timeout=patience):
-            return tuple(
-                Unknown(p.event.event_id, "not sent before the deadline: others wait") for p in proposals
-            )
-        try:
-            # Stamped and queued under one lock, so that recorded_at grows in the order of the log.
-            before = self._clock()
-            entries = [self._prepared(proposal) for proposal in proposals]
-            ready = [entry for entry in entries if isinstance(entry, _Prepared)]
-            shipment = self._producer.submit([entry.outgoing for entry in ready], deadline)
-        finally:
-            self._writing.release()
-        fates = shipment.fates()
-        self._observe(before, fates)
-        told = iter(zip(ready, fates, strict=True))
+        request = _Request(proposals, time.monotonic() + self._settings.deadline / SECOND)
+        self._requests.append(request)
+        # Whoever gets the lock serves all who wait, so that they need no turns of their own. A request that
+        # comes after the last look is seen by its own caller, or by whoever holds the lock then.
+        while self._requests and self._writing.acquire(blocking=False):
+            try:
+                self._serve()
+            finally:
+                self._writing.release()
+        fates = request.shipment.fates()
+        if request.fault is not None:
+            raise request.fault
+        if len(request.entries) != len(proposals) or len(fates) != len(request.ready):
+            return tuple(Unknown(proposal.event.event_id, NEVER_TOLD) for proposal in proposals)
+        self._observe(request.begun, fates)
+        told = iter(zip(request.ready, fates, strict=True))
         return tuple(
-            entry if isinstance(entry, Rejected) else self._outcome(*next(told)) for entry in entries
+            entry if isinstance(entry, Rejected) else self._outcome(*next(told)) for entry in request.entries
         )
+
+    def _serve(self) -> None:
+        """Stamp and queue what waits, in order: recorded_at grows in the order of the log."""
+        while self._requests:
+            request = self._requests.popleft()
+            try:
+                request.begun = self._clock()
+                request.entries = [self._prepared(proposal) for proposal in request.proposals]
+                request.ready = [entry for entry in request.entries if isinstance(entry, _Prepared)]
+            except Exception as fault:  # noqa: BLE001 - it is the fault of that caller's call, and raised there.
+                request.fault, request.ready = fault, []
+            self._producer.load(request.shipment, [entry.outgoing for entry in request.ready])
 
     def _prepared(self, proposal: Proposal) -> _Prepared | Rejected:
         stamp = max(self._clock(), self._last + 1)

@@ -16,6 +16,7 @@ import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final, TypeAlias
 
 import msgspec
@@ -50,6 +51,8 @@ HAND_OVER_COUNT: Final = 64
 
 OPEN_PAUSE_S: Final = 0.2
 """Pause after a client could not be opened: a broker that refuses at once is not asked in a tight loop."""
+
+NEVER_TOLD: Final = "the supervisor told nothing in time"
 
 GRACE_S: Final = 10.0
 """How much longer than its deadline a caller waits for the supervisor to tell fates."""
@@ -112,28 +115,70 @@ def record_bytes(outgoing: Outgoing) -> int:
     return len(outgoing.key) + len(outgoing.value) + headers + RECORD_OVERHEAD_BYTES
 
 
-class _Delivery:
-    """The records of one call, and how many of them have no fate yet."""
+class Shipment:
+    """The records of one call on their way, and who waits for them.
 
-    __slots__ = ("done", "remaining")
+    Several threads settle records at once, without a lock: taking a token from the list is one step of the
+    interpreter, and whoever finds it empty afterwards wakes the caller. One token stands for the loading.
+    """
 
-    def __init__(self, remaining: int) -> None:
-        self.remaining = remaining
-        self.done = threading.Event()
+    __slots__ = ("_entries", "_tokens", "_wakes", "deadline")
+
+    def __init__(self, deadline: float) -> None:
+        """A shipment without records. ``deadline`` is by the monotonic clock."""
+        self.deadline = deadline
+        self._entries: list[_Pending] = []
+        self._tokens: list[None] = [None]
+        self._wakes = threading.Lock()
+        self._wakes.acquire()
+
+    def hold(self, entries: Sequence["_Pending"]) -> None:
+        """Take the records in, before the first of them can be settled."""
+        self._tokens.extend([None] * len(entries))
+        self._entries.extend(entries)
+
+    def one_settled(self) -> None:
+        """One record has its fate, or the loading is over."""
+        self._tokens.pop()
+        if not self._tokens and self._wakes.locked():
+            # Two threads may both find the list empty; one of them finds nobody asleep any more.
+            with suppress(RuntimeError):
+                self._wakes.release()
+
+    def fates(self) -> tuple[Fate, ...]:
+        """The fate of each record, in order, told within the deadline and a few seconds."""
+        if self._tokens:
+            self._wakes.acquire(timeout=max(0.0, self.deadline - time.monotonic()) + GRACE_S)
+        return tuple(entry.fate or Undetermined(NEVER_TOLD) for entry in self._entries)
 
 
 class _Pending:
     """One record without a fate, or with the fate that its caller has not read yet."""
 
-    __slots__ = ("deadline", "delivery", "fate", "held_by", "number", "outgoing")
+    __slots__ = ("fate", "held_by", "number", "outgoing", "shipment")
 
-    def __init__(self, outgoing: Outgoing, deadline: float, delivery: _Delivery) -> None:
+    def __init__(self, outgoing: Outgoing, shipment: Shipment) -> None:
         self.outgoing = outgoing
-        self.deadline = deadline
-        self.delivery = delivery
+        self.shipment = shipment
         self.number = 0
-        self.held_by = 0
+        self.held_by: _Hold | None = None
         self.fate: Fate | None = None
+
+
+class _Hold:
+    """A client and what it holds. ``handed`` grows under the lock, ``acked`` on the client's thread alone."""
+
+    __slots__ = ("acked", "acked_bytes", "client", "handed", "handed_bytes", "last_sign")
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+        self.handed = self.acked = self.handed_bytes = self.acked_bytes = 0
+        self.last_sign = 0.0
+
+    @property
+    def count(self) -> int:
+        """Records that the client has and has told nothing of."""
+        return self.handed - self.acked
 
 
 class _Fault(msgspec.Struct, frozen=True):
@@ -143,24 +188,6 @@ class _Fault(msgspec.Struct, frozen=True):
     is_verdict: bool = False
     held: int = 0
     culprit: _Pending | None = None
-
-
-class Shipment:
-    """Records on their way."""
-
-    def __init__(self, entries: Sequence[_Pending], delivery: _Delivery, deadline: float) -> None:
-        """Made by ``SupervisedProducer.submit`` alone."""
-        self._entries = entries
-        self._delivery = delivery
-        self._deadline = deadline
-
-    def fates(self) -> tuple[Fate, ...]:
-        """The fate of each record, in order, told within the deadline and a few seconds."""
-        if self._delivery.remaining:
-            self._delivery.done.wait(max(0.0, self._deadline - time.monotonic()) + GRACE_S)
-        return tuple(
-            entry.fate or Undetermined("the supervisor told nothing in time") for entry in self._entries
-        )
 
 
 class SupervisedProducer:
@@ -176,12 +203,11 @@ class SupervisedProducer:
         self._changed = threading.Condition(threading.RLock())
         self._pending: OrderedDict[int, _Pending] = OrderedDict()
         self._unsent: deque[_Pending] = deque()
-        self._client: Client | None = None
-        self._epoch = 0
-        self._pending_bytes = 0
-        self._held = 0
+        self._unsent_bytes = 0
+        self._hold: _Hold | None = None
         self._window = PENDING_MAX
-        self._last_sign = 0.0
+        self._has_widened = False
+        self._waiting_for_room = 0
         self._fault: _Fault | None = None
         self._last_error = "no broker has answered yet"
         self._numbers = 0
@@ -200,19 +226,23 @@ class SupervisedProducer:
         return self.submit(records, time.monotonic() + self._settings.deadline_ms / 1000).fates()
 
     def submit(self, records: Sequence[Outgoing], deadline: float) -> Shipment:
-        """Line records up for the client; ``deadline`` is by the monotonic clock.
+        """Load a new shipment; ``deadline`` is by the monotonic clock."""
+        shipment = Shipment(deadline)
+        self.load(shipment, records)
+        return shipment
+
+    def load(self, shipment: Shipment, records: Sequence[Outgoing]) -> None:
+        """Line the records of a shipment up for the client. A shipment is loaded once.
 
         Records of one partition reach the log in the order of the calls, and within each call in theirs.
         Waits while too much is pending. Safe from any number of threads.
         """
-        refusals = [self._refusal(outgoing) for outgoing in records]
-        delivery = _Delivery(refusals.count(None))
-        entries = [_Pending(outgoing, deadline, delivery) for outgoing in records]
-        for entry, refusal in zip(entries, refusals, strict=True):
-            entry.fate = refusal
-        self._enqueue([entry for entry in entries if entry.fate is None], deadline)
+        entries = [_Pending(outgoing, shipment) for outgoing in records]
+        shipment.hold(entries)
+        accepted = [entry for entry in entries if not self._refuse(entry)]
+        self._enqueue(accepted, shipment.deadline)
         self._hand_over()
-        return Shipment(entries, delivery, deadline)
+        shipment.one_settled()
 
     def close(self) -> None:
         """Wait until what is pending has its fate, and discard the client. A second call does nothing."""
@@ -223,8 +253,16 @@ class SupervisedProducer:
 
     # ------------------------------------------------------------------------------------ callers' threads
 
-    def _refusal(self, outgoing: Outgoing) -> Refused | None:
+    def _refuse(self, entry: _Pending) -> bool:
         """Refuse what would poison the client: too large, without a key, or for no partition of ours."""
+        refusal = self._refusal(entry.outgoing)
+        if refusal is None:
+            return False
+        entry.fate = refusal
+        entry.shipment.one_settled()
+        return True
+
+    def _refusal(self, outgoing: Outgoing) -> Refused | None:
         limit = self._settings.record_bytes_max
         size = record_bytes(outgoing)
         if size > limit:
@@ -242,27 +280,35 @@ class SupervisedProducer:
                 if not self._has_room(deadline):
                     # The rest must not overtake this one, so none of it is sent either.
                     for unsent in entries[done:]:
-                        self._settle(
-                            unsent, Undetermined(f"not sent before the deadline: {self._last_error}")
-                        )
+                        unsent.fate = Undetermined(f"not sent before the deadline: {self._last_error}")
+                        unsent.shipment.one_settled()
                     return
                 self._numbers += 1
                 entry.number = self._numbers
                 self._pending[entry.number] = entry
-                self._pending_bytes += len(entry.outgoing.value)
                 self._unsent.append(entry)
-            if self._client is None:
+                self._unsent_bytes += len(entry.outgoing.value)
+            if self._hold is None:
                 self._changed.notify_all()
 
     def _has_room(self, deadline: float) -> bool:
-        while self._is_full() and not self._closing:
-            self._hand_over()
-            if not self._changed.wait(timeout=max(0.0, deadline - time.monotonic())):
-                return False
+        if not self._is_full():
+            return not self._closing
+        # Counted before the next look, so that whoever makes room in between knows that somebody waits.
+        self._waiting_for_room += 1
+        try:
+            while self._is_full() and not self._closing:
+                self._hand_over()
+                if not self._changed.wait(timeout=max(0.0, deadline - time.monotonic())):
+                    return False
+        finally:
+            self._waiting_for_room -= 1
         return not self._closing
 
     def _is_full(self) -> bool:
-        return len(self._pending) >= PENDING_MAX or self._pending_bytes >= PENDING_BYTES_MAX
+        hold = self._hold
+        held = 0 if hold is None else hold.handed_bytes - hold.acked_bytes
+        return len(self._pending) >= PENDING_MAX or self._unsent_bytes + held >= PENDING_BYTES_MAX
 
     def _hand_over(self) -> None:
         """Hand what is unsent to the client, in order, as far as the window reaches."""
@@ -275,82 +321,85 @@ class SupervisedProducer:
                         break
 
     def _hand_one(self) -> bool:
-        if self._client is None or self._fault is not None or not self._unsent or self._held >= self._window:
+        hold = self._hold
+        if hold is None or self._fault is not None or not self._unsent or hold.count >= self._window:
             return False
         entry = self._unsent.popleft()
+        outgoing = entry.outgoing
+        self._unsent_bytes -= len(outgoing.value)
         if entry.fate is not None:
             return True
-        if self._held == 0:
-            self._last_sign = time.monotonic()
-        entry.held_by = epoch = self._epoch
-        self._held += 1
-        outgoing = entry.outgoing
+        if hold.count == 0:
+            hold.last_sign = time.monotonic()
+        entry.held_by = hold
+        hold.handed += 1
+        hold.handed_bytes += len(outgoing.value)
         try:
-            self._client.send(
+            hold.client.send(
                 outgoing.topic,
                 outgoing.partition,
                 (outgoing.key, outgoing.value, list(outgoing.headers)),
-                lambda offset, appended_at_ms: self._on_ack(entry, epoch, offset, appended_at_ms),
-                lambda error: self._on_error(entry, epoch, error),
+                lambda offset, appended_at_ms: self._on_ack(entry, hold, offset, appended_at_ms),
+                lambda error: self._on_error(entry, hold, error),
             )
         except (KafkaError, ValueError, TypeError) as fault:
-            self._on_error(entry, epoch, fault)
+            self._on_error(entry, hold, fault)
         return True
 
     # --------------------------------------------------------------------------------- the client's thread
 
-    def _on_ack(self, entry: _Pending, epoch: int, offset: int, appended_at_ms: int) -> None:
+    def _on_ack(self, entry: _Pending, hold: _Hold, offset: int, appended_at_ms: int) -> None:
+        """Note an acknowledgement, without the lock: it comes once for each record."""
+        hold.acked += 1
+        hold.acked_bytes += len(entry.outgoing.value)
+        hold.last_sign = time.monotonic()
+        if offset >= 0:
+            # An acknowledgement is true whichever client it came through, discarded ones included.
+            self._settle(entry, Delivered(offset, appended_at_ms))
+        else:
+            # In the log, but where? Sent again, it gets a place; its event id makes the two one.
+            self._give_up(hold, _Fault("an acknowledgement did not name the offset"))
+        if self._waiting_for_room or self._closing or self._window < PENDING_MAX:
+            self._tell_of_room(hold)
+
+    def _tell_of_room(self, hold: _Hold) -> None:
         with self._changed:
-            current = epoch == self._epoch and self._client is not None
-            if current:
-                self._held -= 1
-                self._last_sign = time.monotonic()
-            if offset >= 0:
-                # An acknowledgement is true whichever client it came through, discarded ones included.
-                self._settle(entry, Delivered(offset, appended_at_ms))
-            elif current:
-                # In the log, but where? Sent again, it gets a place; its event id makes the two one.
-                self._give_up(_Fault("an acknowledgement did not name the offset"))
-            if current and self._held == 0 and self._window < PENDING_MAX:
+            if hold is self._hold and hold.count == 0:
                 self._window = min(PENDING_MAX, self._window * NARROWING)
+                self._has_widened = True
+            self._changed.notify_all()
+
+    def _on_error(self, entry: _Pending, hold: _Hold, error: Exception) -> None:
+        with self._changed:
+            held = hold.count
+            hold.handed -= 1
+            culprit = entry if held == 1 else None
+            self._give_up(hold, _Fault(repr(error), is_verdict(error), held, culprit))
+
+    def _give_up(self, hold: _Hold, fault: _Fault) -> None:
+        with self._changed:
+            # Only the first error says what happened: the client fails everything else with it too.
+            if hold is self._hold and self._fault is None:
+                self._fault = fault
                 self._changed.notify_all()
 
-    def _on_error(self, entry: _Pending, epoch: int, error: Exception) -> None:
-        with self._changed:
-            if epoch != self._epoch or self._client is None:
-                return
-            held, self._held = self._held, self._held - 1
-            culprit = entry if held == 1 else None
-            self._give_up(_Fault(repr(error), is_verdict(error), held, culprit))
-
-    def _give_up(self, fault: _Fault) -> None:
-        # Only the first error says what happened: the client fails everything else with it too.
-        if self._fault is None:
-            self._fault = fault
-            self._changed.notify_all()
-
     def _settle(self, entry: _Pending, fate: Fate) -> None:
-        if entry.fate is not None:
-            return
-        entry.fate = fate
-        was_full = self._is_full()
+        # Whoever takes the record out of the pending ones tells its fate: that is one step, for any thread.
         if self._pending.pop(entry.number, None) is not None:
-            self._pending_bytes -= len(entry.outgoing.value)
-        entry.delivery.remaining -= 1
-        if entry.delivery.remaining == 0:
-            entry.delivery.done.set()
-        if was_full or (self._closing and not self._pending):
-            self._changed.notify_all()
+            entry.fate = fate
+            entry.shipment.one_settled()
 
     # ------------------------------------------------------------------------------ the supervisor's thread
 
     def _supervise(self) -> None:
         self._open()
+        self._hand_over()
         while self._wait_for_work():
             fault = self._replace_if_due()
             self._tell_undetermined(fault)
-            if self._client is None and self._pending:
+            if self._hold is None and self._pending:
                 self._open()
+            self._has_widened = False
             self._hand_over()
         self._replace(_Fault("closed"))
 
@@ -364,20 +413,26 @@ class SupervisedProducer:
             return True
 
     def _is_work_waiting(self) -> bool:
-        if self._client is None:
+        if self._hold is None:
             return bool(self._pending)
-        return self._fault is not None or bool(self._unsent and self._held < self._window)
+        return self._fault is not None or self._has_widened
 
     def _seconds_to_next_check(self) -> float | None:
-        now = time.monotonic()
-        checks = [entry.deadline - now for entry in self._first_pending()]
-        if self._held:
-            checks.append(self._last_sign + self._settings.silence_ms / 1000 - now)
-        return max(0.0, min(checks)) if checks else None
+        now, first, hold = time.monotonic(), self._first_pending(), self._hold
+        if first is None:
+            return None
+        until = first.shipment.deadline
+        if hold is not None and hold.count:
+            until = min(until, hold.last_sign + self._settings.silence_ms / 1000)
+        return max(0.0, until - now)
 
-    def _first_pending(self) -> list[_Pending]:
+    def _first_pending(self) -> _Pending | None:
         """The oldest pending record, whose deadline is the earliest, or nothing."""
-        return [next(iter(self._pending.values()))] if self._pending else []
+        while self._pending:
+            # The client's thread takes records out meanwhile; then this looks again.
+            with suppress(RuntimeError, StopIteration):
+                return next(iter(self._pending.values()))
+        return None
 
     def _replace_if_due(self) -> _Fault | None:
         with self._changed:
@@ -387,28 +442,33 @@ class SupervisedProducer:
         return fault
 
     def _silence(self) -> _Fault | None:
-        silent_for = time.monotonic() - self._last_sign
-        if self._held and silent_for >= self._settings.silence_ms / 1000:
-            return _Fault(f"the client was silent for {silent_for:.1f} s")
-        return None
+        hold = self._hold
+        if hold is None or not hold.count:
+            return None
+        silent_for = time.monotonic() - hold.last_sign
+        if silent_for < self._settings.silence_ms / 1000:
+            return None
+        return _Fault(f"the client was silent for {silent_for:.1f} s")
 
     def _missed_deadline(self) -> _Fault | None:
-        now = time.monotonic()
-        held = any(entry.deadline <= now and entry.held_by == self._epoch for entry in self._first_pending())
-        return _Fault("a record was not acknowledged before its deadline") if held and self._held else None
+        first = self._first_pending()
+        if first is None or first.held_by is None or first.held_by is not self._hold:
+            return None
+        if first.shipment.deadline > time.monotonic():
+            return None
+        return _Fault("a record was not acknowledged before its deadline")
 
     def _replace(self, fault: _Fault) -> None:
         """Take the client away and end it. What it acknowledges until it is gone still counts."""
         with self._changed:
-            client, self._client = self._client, None
+            hold, self._hold = self._hold, None
             self._fault = None
-            self._held = 0
             self._last_error = fault.error
             if fault.is_verdict and fault.culprit is None:
                 self._window = max(1, fault.held // NARROWING)
-        if client is None:
+        if hold is None:
             return
-        ended = client.discard()
+        ended = hold.client.discard()
         self._clients_discarded += 1
         _log.warning("kafka_client_discarded", error=fault.error, ended=ended, pending=len(self._pending))
 
@@ -416,13 +476,15 @@ class SupervisedProducer:
         """Tell the fate of what was refused and of what is past its deadline; no client holds it now."""
         with self._changed:
             if fault is not None and fault.is_verdict and fault.culprit is not None:
-                self._settle(fault.culprit, Undetermined(f"the broker refused the record: {fault.error}"))
+                message = f"the broker refused the record: {fault.error}"
+                self._settle(fault.culprit, Undetermined(message))
             now = time.monotonic()
-            while self._first_pending():
-                entry = self._first_pending()[0]
-                if entry.deadline > now or (self._client is not None and entry.held_by == self._epoch):
+            while (entry := self._first_pending()) is not None:
+                held = self._hold is not None and entry.held_by is self._hold
+                if held or entry.shipment.deadline > now:
                     break
                 self._settle(entry, Undetermined(f"not acknowledged before the deadline: {self._last_error}"))
+            self._changed.notify_all()
 
     def _open(self) -> None:
         """Open the next client and line up everything pending for it, oldest first."""
@@ -434,11 +496,10 @@ class SupervisedProducer:
             time.sleep(OPEN_PAUSE_S)
             return
         with self._changed:
-            self._client = client
-            self._epoch += 1
-            self._held = 0
+            self._hold = _Hold(client)
             self._fault = None
             self._unsent = deque(self._pending.values())
+            self._unsent_bytes = sum(len(entry.outgoing.value) for entry in self._unsent)
 
 
 def is_verdict(error: Exception) -> bool:
