@@ -14,8 +14,9 @@ from projections.sqlite_store import (
     OtherStoreVersion,
     SqliteStore,
 )
+from projections.sqlite_tables import NUMBERS_MAX
 from tests.contract.state_store_contract import DurableStateStoreContract
-from tests.contract.store_changes import OpenStore, full_change, position, state_of
+from tests.contract.store_changes import OpenStore, change, entry, full_change, position, state_of
 
 
 class TestSqliteStore(DurableStateStoreContract):
@@ -116,4 +117,22 @@ def test_readers_past_the_limit_are_closed(tmp_path: Path) -> None:
         view.__exit__(None, None, None)
     assert len(store._idle) == READERS_IDLE_MAX
     assert state_of(store)[0] == position(1, policies=1)
+    store.close()
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_more_individuals_than_are_remembered(tmp_path: Path, more: int) -> None:
+    """With as many individuals at once as are remembered, and with one more, every one is found and saved."""
+    keys = [f"t/{number}" for number in range(NUMBERS_MAX + more)]
+    store = SqliteStore(tmp_path / "state.sqlite")
+    store.apply(change(None, position(1), facts=dict.fromkeys(keys, b"1")))
+    assert len(store.facts(keys)) == len(keys)
+    store.apply(
+        change(position(1), position(2), facts=dict.fromkeys(keys, b"2"), history=[(keys[-1], entry(1))])
+    )
+    assert set(store.facts(keys).values()) == {b"2"}
+    assert store.known_ids([(keys[0], entry(1).event_id), (keys[-1], entry(1).event_id)]) == {
+        (keys[-1], entry(1).event_id)
+    }
+    assert sum(1 for _ in store.scan()) == len(keys)
     store.close()

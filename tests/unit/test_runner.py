@@ -1,0 +1,95 @@
+"""The runner goes on through faults that may pass, and ends with those that do not."""
+
+import threading
+
+import pytest
+
+from consumers.runner import (
+    FAULTS_IN_A_ROW_MAX,
+    PAUSE_MS_MAX,
+    PAUSE_MS_MIN,
+    READ_WAIT_MS,
+    pause_ms,
+    run,
+)
+from events.streams import PositionUnavailable
+from ledger.log import LogFault
+from projections.ports import StoreConflict, StoreFault
+
+
+class Script:
+    """A step that plays what a test has written, and stops the run after it."""
+
+    def __init__(self, *acts: int | Exception) -> None:
+        self.acts = list(acts)
+        self.stop = threading.Event()
+        self.waits: list[int] = []
+        self.told: list[tuple[str, int]] = []
+
+    def __call__(self, *, wait_ms: int) -> int:
+        self.waits.append(wait_ms)
+        act = self.acts.pop(0)
+        if not self.acts:
+            self.stop.set()
+        if isinstance(act, Exception):
+            raise act
+        return act
+
+    def tell(self, fault: Exception, in_a_row: int) -> None:
+        """Note a fault that is tried again."""
+        self.told.append((type(fault).__name__, in_a_row))
+
+
+@pytest.fixture(autouse=True)
+def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tries follow each other at once: how long a pause is has a test of its own."""
+    monkeypatch.setattr("consumers.runner.PAUSE_MS_MIN", 0)
+
+
+def test_it_steps_until_it_is_stopped() -> None:
+    """The run steps, waiting in each for records, until the stop is set."""
+    script = Script(3, 0, 2)
+    run(script, script.stop)
+    assert script.waits == [READ_WAIT_MS] * 3
+
+
+def test_a_stop_before_the_first_step() -> None:
+    """A run that is stopped already does nothing."""
+    script = Script(1)
+    script.stop.set()
+    run(script, script.stop)
+    assert script.waits == []
+
+
+def test_faults_that_may_pass_are_tried_again() -> None:
+    """Each such fault is told with its number in a row, which a step that succeeds sets back."""
+    script = Script(StoreConflict(), LogFault(), 1, StoreFault(), OSError(), 0)
+    run(script, script.stop, script.tell)
+    assert script.told == [("StoreConflict", 1), ("LogFault", 2), ("StoreFault", 1), ("OSError", 2)]
+
+
+def test_faults_in_a_row_end_the_run_at_the_limit() -> None:
+    """One fault less than the limit is survived; as many as the limit end the run with the last of them."""
+    enough = Script(*[LogFault() for _ in range(FAULTS_IN_A_ROW_MAX - 1)], 1)
+    run(enough, enough.stop)
+    assert enough.acts == []
+    too_many = Script(*[LogFault(str(number)) for number in range(1, FAULTS_IN_A_ROW_MAX + 5)])
+    with pytest.raises(LogFault, match=f"^{FAULTS_IN_A_ROW_MAX}$"):
+        run(too_many, too_many.stop, too_many.tell)
+    assert len(too_many.told) == FAULTS_IN_A_ROW_MAX - 1
+
+
+def test_a_fault_that_cannot_pass_ends_the_run_at_once() -> None:
+    """A hole in the log is no fault to wait out."""
+    script = Script(1, PositionUnavailable(), 1)
+    with pytest.raises(PositionUnavailable):
+        run(script, script.stop, script.tell)
+    assert script.told == []
+
+
+def test_pauses_double_between_their_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first pause is the least, each further one doubles it, and none is longer than the greatest."""
+    monkeypatch.setattr("consumers.runner.PAUSE_MS_MIN", PAUSE_MS_MIN)
+    pauses = [pause_ms(faults) for faults in range(1, FAULTS_IN_A_ROW_MAX + 1)]
+    assert pauses[:3] == [PAUSE_MS_MIN, 2 * PAUSE_MS_MIN, 4 * PAUSE_MS_MIN]
+    assert pauses[-1] == PAUSE_MS_MAX == max(pauses)
