@@ -5,8 +5,8 @@
 
 The same seed and count give the same bytes on every machine. Memory stays flat: of an individual nothing is
 kept but a number, from which the pseudonym follows. In a thousand events there are some two hundred new
-individuals, each described and shown a notice at collection; banners seen again; outcomes of notices; choices, of
-which some come by letters posted days before; deliveries; a few restrictions, erasures and
+individuals, each described and shown a notice at collection; banners seen again; outcomes of notices;
+choices, of which some come by letters posted days before; deliveries; a few restrictions, erasures and
 disclosures that the law compels; and lines that stand twice.
 """
 
