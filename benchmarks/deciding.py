@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from benchmarks.spread import SPREAD
 from events.catalogue import Catalogue, TenantPolicies
 from events.lines import parse_line
 from events.streams import POLICIES, stream_of
@@ -108,8 +109,6 @@ def main() -> int:
     print(json.dumps(report, indent=1))
     return 0 if statistics.median(decisions) >= TARGET_PER_SECOND else 1
 
-
-SPREAD: dict[str, Callable[[list[float]], float]] = {"min": min, "median": statistics.median, "max": max}
 
 if __name__ == "__main__":
     sys.exit(main())
