@@ -40,7 +40,7 @@ _WEIGHTS = {
     "recipient_not_declared": 0.3,
     "told_terms_differ": 0.5,
     "no_choice_offered": 0.3,
-    "population_not_covered": 0.6,
+    "population_not_covered": 1.0,
     "restricted": 0.5,
     "choice_period_running": 3.0,
     "necessary": 2.0,
@@ -49,7 +49,7 @@ _WEIGHTS = {
     "erased": 3.0,
     "consent_required": 2.0,
     "consent_expired": 6.0,
-    "consent_predates_terms": 10.0,
+    "consent_predates_terms": 20.0,
     "consent_not_by_guardian": 20.0,
 }
 _TENANTS = ("acme", "b-2")

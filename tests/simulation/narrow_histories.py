@@ -85,9 +85,11 @@ def statuses(rng: random.Random) -> list[Line]:
 def history(rng: random.Random, individual: str, published: list[Line]) -> list[Line]:
     """The events of one individual, in no order."""
     made = [given for version in published for given in notices(rng, version)]
-    made += [outcome(rng, given) for given in made if rng.random() < 0.3]
-    made += [outcome(rng, given) for given in made if given["type"] == "NoticeGiven" and rng.random() < 0.2]
-    made += [choice(rng, published) for _ in range(rng.randint(2, 5))]
+    if rng.random() < 0.3:
+        made = waiting(rng, rng.choice([event for event in published if event["type"] == "PolicyAmended"]))
+    made += [outcome(rng, each) for each in made if each["type"] == "NoticeGiven" and rng.random() < 0.3]
+    made += [outcome(rng, each) for each in made if each["type"] == "NoticeOutcome" and rng.random() < 0.6]
+    made += [choice(rng, published) for _ in range(rng.randint(1, 4))]
     made += [described(rng) for _ in range(rng.choice((1, 1, 1, 2)))]
     for make in (restriction, lifting, compulsion):
         made += [make(rng) for _ in range(rng.choice((0, 0, 0, 1)))]
@@ -116,6 +118,24 @@ def notices(rng: random.Random, version: Line) -> list[Line]:
             "at_collection": rng.random() < 0.15,
         }
         for _ in range(rng.choice((0, 1, 1, 1, 2)))
+    ]
+
+
+def waiting(rng: random.Random, version: Line) -> list[Line]:
+    """A notice without a choice, a notice with one, and an opt-in before, with, between or after them."""
+    first, second = sorted(rng.sample(_DAYS, 2))
+    base = {"type": "NoticeGiven", "policy_id": _POLICY, "version": version["version"], "purposes": None}
+    consent = {
+        "type": "ChoiceMade",
+        "decision": "opt_in",
+        "purposes": [_KEY],
+        "versions": {_POLICY: base["version"]},
+    }
+    between = rng.choice((max(first - 1, 0), first, (first + second) // 2, second))
+    return [
+        base | {"day": first, "notice_id": "n1", "choice_offered": False, "at_collection": False},
+        base | {"day": second, "notice_id": "n2", "choice_offered": True, "at_collection": False},
+        consent | {"day": between, "recipients": rng.choice((None, [_RECIPIENT]))},
     ]
 
 

@@ -139,6 +139,14 @@ def test_an_opt_in_ends_the_choice_period_only_if_made_since_the_run_began() -> 
     assert reason([*lines, opt_in("03-03"), opt_out("03-04")], "03-05") == "choice_period_running"
 
 
+def test_an_opt_in_between_the_first_notice_of_the_run_and_the_one_that_offered_a_choice_is_in_time() -> None:
+    """The run begins on the 1st and offers a choice on the 5th: an opt-in of the 3rd ends the waiting."""
+    lines = [version(1, "02-01", terms(choice_period="P30D")), notice(1, "03-01", choice_offered=False)]
+    lines += [notice(1, "03-05"), opt_in("03-03")]
+    assert reason(lines, "03-04") == "no_choice_offered"
+    assert reason(lines, "03-05") == "opted_in"
+
+
 def test_an_opt_out_wins_at_an_equal_instant() -> None:
     """An opt-in recorded later, but dated as the opt-out, does not undo it; one a microsecond later does."""
     lines = [version(1, "03-01", terms()), notice(1, "03-01"), opt_out("03-02")]
