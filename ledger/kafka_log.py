@@ -35,17 +35,9 @@ from ledger.kafka_client import ClientSettings
 from ledger.kafka_clock import ClockGuard, quorum_time_ms
 from ledger.kafka_headers import headers_of
 from ledger.kafka_partitions import partition_of
-from ledger.kafka_producer import (
-    NEVER_TOLD,
-    Delivered,
-    Fate,
-    Outgoing,
-    ProducerSettings,
-    Refused,
-    Shipment,
-    SupervisedProducer,
-)
+from ledger.kafka_producer import ProducerSettings, SupervisedProducer
 from ledger.kafka_reader import OffsetReader, ReaderSettings, RecordReader
+from ledger.kafka_shipment import NEVER_TOLD, Delivered, Fate, Outgoing, Refused, Shipment
 from ledger.kafka_topics import (
     Security,
     TopicPlan,

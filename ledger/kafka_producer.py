@@ -17,7 +17,7 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Final, TypeAlias
+from typing import Final
 
 import msgspec
 import structlog
@@ -29,7 +29,17 @@ from kafka.errors import (
     UnknownProducerIdError,
 )
 
-from ledger.kafka_client import Client, ClientSettings, ClientUnavailable, Header, open_client
+from ledger.kafka_client import Client, ClientSettings, ClientUnavailable, open_client
+from ledger.kafka_shipment import (
+    Delivered,
+    Fate,
+    Outgoing,
+    Pending,
+    Refused,
+    Shipment,
+    Undetermined,
+    record_bytes,
+)
 
 PENDING_MAX: Final = 50_000
 """Records without a fate, of all callers together. Above it a caller waits for room until its deadline."""
@@ -40,61 +50,15 @@ PENDING_BYTES_MAX: Final = 64 * 1024 * 1024
 NARROWING: Final = 8
 """After a refusal an eighth as many records are sent at once, to find the one; after success eight times."""
 
-RECORD_OVERHEAD_BYTES: Final = 96
-"""Upper bound of what Kafka's format adds to a lone record: batch header 61, record 21, and spare."""
-
-HEADER_OVERHEAD_BYTES: Final = 10
-"""Upper bound of what it adds to each header: two lengths of up to five bytes."""
-
 HAND_OVER_COUNT: Final = 64
 """Records handed to the client under one hold of the lock, so that acknowledgements get their turn."""
 
 OPEN_PAUSE_S: Final = 0.2
 """Pause after a client could not be opened: a broker that refuses at once is not asked in a tight loop."""
 
-NEVER_TOLD: Final = "the supervisor told nothing in time"
-
-GRACE_S: Final = 10.0
-"""How much longer than its deadline a caller waits for the supervisor to tell fates."""
-
 _SEQUENCE_ERRORS: Final = (OutOfOrderSequenceNumberError, UnknownProducerIdError, InvalidProducerEpochError)
 
 _log: Final = structlog.get_logger(__name__)
-
-
-class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
-    """One record to deliver. ``name`` is for messages: an event id, never a key."""
-
-    name: str
-    topic: str
-    partition: int
-    key: bytes
-    value: bytes
-    headers: tuple[Header, ...] = ()
-
-
-class Delivered(msgspec.Struct, frozen=True):
-    """The broker acknowledged the record: where it stands, and when the broker says it was appended."""
-
-    offset: int
-    appended_at_ms: int
-
-
-class Refused(msgspec.Struct, frozen=True):
-    """No client ever had the record, and none will by this call."""
-
-    reason: str
-    field: str
-    message: str
-
-
-class Undetermined(msgspec.Struct, frozen=True):
-    """The record may be in the log or not."""
-
-    message: str
-
-
-Fate: TypeAlias = Delivered | Refused | Undetermined
 
 
 class ProducerSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,62 +71,6 @@ class ProducerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """A client that holds records and neither acknowledges nor fails one for this long is discarded."""
     record_bytes_max: int = 98_304
     """Bytes of a lone record as the topic counts them; a larger one would poison the client."""
-
-
-def record_bytes(outgoing: Outgoing) -> int:
-    """An upper bound of what the record takes in a batch of its own, as the topic's limit counts."""
-    headers = sum(len(name.encode()) + len(value) + HEADER_OVERHEAD_BYTES for name, value in outgoing.headers)
-    return len(outgoing.key) + len(outgoing.value) + headers + RECORD_OVERHEAD_BYTES
-
-
-class Shipment:
-    """The records of one call on their way, and who waits for them.
-
-    Several threads settle records at once, without a lock: taking a token from the list is one step of the
-    interpreter, and whoever finds it empty afterwards wakes the caller. One token stands for the loading.
-    """
-
-    __slots__ = ("_entries", "_tokens", "_wakes", "deadline")
-
-    def __init__(self, deadline: float) -> None:
-        """A shipment without records. ``deadline`` is by the monotonic clock."""
-        self.deadline = deadline
-        self._entries: list[_Pending] = []
-        self._tokens: list[None] = [None]
-        self._wakes = threading.Lock()
-        self._wakes.acquire()
-
-    def hold(self, entries: Sequence["_Pending"]) -> None:
-        """Take the records in, before the first of them can be settled."""
-        self._tokens.extend([None] * len(entries))
-        self._entries.extend(entries)
-
-    def one_settled(self) -> None:
-        """One record has its fate, or the loading is over."""
-        self._tokens.pop()
-        if not self._tokens and self._wakes.locked():
-            # Two threads may both find the list empty; one of them finds nobody asleep any more.
-            with suppress(RuntimeError):
-                self._wakes.release()
-
-    def fates(self) -> tuple[Fate, ...]:
-        """The fate of each record, in order, told within the deadline and a few seconds."""
-        if self._tokens:
-            self._wakes.acquire(timeout=max(0.0, self.deadline - time.monotonic()) + GRACE_S)
-        return tuple(entry.fate or Undetermined(NEVER_TOLD) for entry in self._entries)
-
-
-class _Pending:
-    """One record without a fate, or with the fate that its caller has not read yet."""
-
-    __slots__ = ("fate", "held_by", "number", "outgoing", "shipment")
-
-    def __init__(self, outgoing: Outgoing, shipment: Shipment) -> None:
-        self.outgoing = outgoing
-        self.shipment = shipment
-        self.number = 0
-        self.held_by: _Hold | None = None
-        self.fate: Fate | None = None
 
 
 class _Hold:
@@ -187,22 +95,23 @@ class _Fault(msgspec.Struct, frozen=True):
     error: str
     is_verdict: bool = False
     held: int = 0
-    culprit: _Pending | None = None
+    culprit: Pending | None = None
 
 
 class SupervisedProducer:
     """Delivers records for many threads at once, through one client that is replaced whenever it fails.
 
-    All state is guarded by one re-entrant lock: the client may call back from within ``send``. One daemon
-    thread, the supervisor, opens and discards clients, and nobody else waits for them.
+    State is guarded by one re-entrant lock: the client may call back from within ``send``. Acknowledgements
+    alone do without it: they take a record out of the pending ones, which is one step, and count on the
+    client's own thread. A daemon thread, the supervisor, opens and discards clients, and waits for them alone.
     """
 
     def __init__(self, settings: ProducerSettings) -> None:
         """Start the supervisor, which opens the first client at once."""
         self._settings = settings
         self._changed = threading.Condition(threading.RLock())
-        self._pending: OrderedDict[int, _Pending] = OrderedDict()
-        self._unsent: deque[_Pending] = deque()
+        self._pending: OrderedDict[int, Pending] = OrderedDict()
+        self._unsent: deque[Pending] = deque()
         self._unsent_bytes = 0
         self._hold: _Hold | None = None
         self._window = PENDING_MAX
@@ -237,7 +146,7 @@ class SupervisedProducer:
         Records of one partition reach the log in the order of the calls, and within each call in theirs.
         Waits while too much is pending. Safe from any number of threads.
         """
-        entries = [_Pending(outgoing, shipment) for outgoing in records]
+        entries = [Pending(outgoing, shipment) for outgoing in records]
         shipment.hold(entries)
         accepted = [entry for entry in entries if not self._refuse(entry)]
         self._enqueue(accepted, shipment.deadline)
@@ -253,7 +162,7 @@ class SupervisedProducer:
 
     # ------------------------------------------------------------------------------------ callers' threads
 
-    def _refuse(self, entry: _Pending) -> bool:
+    def _refuse(self, entry: Pending) -> bool:
         """Refuse what would poison the client: too large, without a key, or for no partition of ours."""
         refusal = self._refusal(entry.outgoing)
         if refusal is None:
@@ -274,7 +183,7 @@ class SupervisedProducer:
             return Refused("invalid_partition", "partition", f"topic {outgoing.topic} has no such partition")
         return None
 
-    def _enqueue(self, entries: Sequence[_Pending], deadline: float) -> None:
+    def _enqueue(self, entries: Sequence[Pending], deadline: float) -> None:
         with self._changed:
             for done, entry in enumerate(entries):
                 if not self._has_room(deadline):
@@ -348,7 +257,7 @@ class SupervisedProducer:
 
     # --------------------------------------------------------------------------------- the client's thread
 
-    def _on_ack(self, entry: _Pending, hold: _Hold, offset: int, appended_at_ms: int) -> None:
+    def _on_ack(self, entry: Pending, hold: _Hold, offset: int, appended_at_ms: int) -> None:
         """Note an acknowledgement, without the lock: it comes once for each record."""
         hold.acked += 1
         hold.acked_bytes += len(entry.outgoing.value)
@@ -369,7 +278,7 @@ class SupervisedProducer:
                 self._has_widened = True
             self._changed.notify_all()
 
-    def _on_error(self, entry: _Pending, hold: _Hold, error: Exception) -> None:
+    def _on_error(self, entry: Pending, hold: _Hold, error: Exception) -> None:
         with self._changed:
             held = hold.count
             hold.handed -= 1
@@ -383,7 +292,7 @@ class SupervisedProducer:
                 self._fault = fault
                 self._changed.notify_all()
 
-    def _settle(self, entry: _Pending, fate: Fate) -> None:
+    def _settle(self, entry: Pending, fate: Fate) -> None:
         # Whoever takes the record out of the pending ones tells its fate: that is one step, for any thread.
         if self._pending.pop(entry.number, None) is not None:
             entry.fate = fate
@@ -426,7 +335,7 @@ class SupervisedProducer:
             until = min(until, hold.last_sign + self._settings.silence_ms / 1000)
         return max(0.0, until - now)
 
-    def _first_pending(self) -> _Pending | None:
+    def _first_pending(self) -> Pending | None:
         """The oldest pending record, whose deadline is the earliest, or nothing."""
         while self._pending:
             # The client's thread takes records out meanwhile; then this looks again.

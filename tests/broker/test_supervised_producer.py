@@ -9,19 +9,9 @@ import pytest
 
 from events.streams import INDIVIDUALS, POLICIES
 from ledger.kafka_client import ClientSettings, ClientUnavailable, open_client
-from ledger.kafka_producer import (
-    PENDING_BYTES_MAX,
-    PENDING_MAX,
-    Delivered,
-    Fate,
-    Outgoing,
-    ProducerSettings,
-    Refused,
-    SupervisedProducer,
-    Undetermined,
-    record_bytes,
-)
+from ledger.kafka_producer import PENDING_BYTES_MAX, PENDING_MAX, ProducerSettings, SupervisedProducer
 from ledger.kafka_reader import OffsetReader, ReaderSettings, RecordReader
+from ledger.kafka_shipment import Delivered, Fate, Outgoing, Refused, Undetermined, record_bytes
 from ledger.kafka_topics import RECORD_BYTES_ON_TOPIC, administration
 from tests.broker.jvm_broker import JvmBroker, free_port
 
