@@ -1,6 +1,7 @@
 """Export: every record of a log in one order, decoded and verified, in flat memory.
 
-Within a slice the order is the log's; slices are merged by ``recorded_at``, policies first on ties.
+Within a slice the order is the log's; slices are merged by ``recorded_at``, policies first on ties, and the
+ledger's beginning before everything.
 """
 
 import heapq
@@ -9,7 +10,8 @@ from typing import NamedTuple, TypeAlias
 
 from choice_ledger.slice_reading import slice_records
 from events.codec import UndecodableRecord, decode_verified
-from events.instants import Micros
+from events.instants import INSTANT_MIN, Micros
+from events.policy_events import LedgerBegun
 from events.streams import POLICIES, Slice
 from events.union import Recorded
 from projections.ports import EventSource
@@ -44,8 +46,9 @@ def _push_next(heap: list[_Entry], number: int, reader: Iterator[_Head]) -> Iter
         if isinstance(head, Unreadable):
             yield head
             continue
-        order = (head.recorded_at, slice_.stream != POLICIES, slice_.partition)
-        heapq.heappush(heap, (order, number, head))
+        # A ledger begins with its beginning, though what was imported into it was recorded before that.
+        instant = INSTANT_MIN if isinstance(head.event, LedgerBegun) else head.recorded_at
+        heapq.heappush(heap, ((instant, slice_.stream != POLICIES, slice_.partition), number, head))
         return
 
 

@@ -39,7 +39,10 @@ def _findings(settings: Settings) -> Iterator[Finding]:
     yield from doctor.check_environment(os.environ, KNOWN_VARIABLES)
     yield doctor.check_modes(home_of(settings))
     if settings.brokers:
-        yield from doctor.attempted("clock", lambda: [doctor.check_clock(clock_offset_ms(settings))])
+        reached = doctor.attempted("brokers", lambda: [doctor.check_clock(clock_offset_ms(settings))])
+        yield from reached
+        if any(finding.check == "brokers" for finding in reached):
+            return  # The other checks would wait for the same brokers, and find the same.
         yield from doctor.attempted("topics", lambda: doctor.check_topics(topic_deviations(settings, None)))
     yield from doctor.attempted("ledger", lambda: _ledger_findings(settings))
 

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -78,20 +79,20 @@ def command_line(*arguments: str) -> list[str]:
     return [sys.executable, "-c", RUN_MAIN, *arguments]
 
 
-def process_environment(home: Path, **more: str) -> dict[str, str]:
-    """The environment of such a process: its ledger is at ``home``, and nothing else is set."""
+def process_environment(home: Path | None, more: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment of such a process: its ledger is at ``home``, if given, and nothing else is set."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("CHOICE_LEDGER_")}
-    return {**kept, "CHOICE_LEDGER_HOME": str(home), "PYTHONPATH": str(ROOT), **more}
+    where = {} if home is None else {"CHOICE_LEDGER_HOME": str(home)}
+    return {**kept, **where, "PYTHONPATH": str(ROOT), **(more or {})}
 
 
-def run_process(home: Path, *arguments: str, stdin: bytes = b"", timeout_s: float = 60, **more: str) -> Ended:
+def run_process(home: Path | None, *arguments: str, more: Mapping[str, str] | None = None) -> Ended:
     """Run a command in a process of its own."""
     done = subprocess.run(
         command_line(*arguments),
-        env=process_environment(home, **more),
-        input=stdin,
+        env=process_environment(home, more),
         capture_output=True,
-        timeout=timeout_s,
+        timeout=60,
         check=False,
     )
     return Ended(code=done.returncode, out=done.stdout.decode(), err=done.stderr.decode())

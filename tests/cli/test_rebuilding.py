@@ -1,0 +1,116 @@
+"""The state made anew: the same digest, put in place in one step, whatever happens in between."""
+
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.cli.lines import choice_lines
+from tests.cli.running import Cli, command_line, process_environment
+
+EVENTS = 4_000
+
+
+def state_files(home: Path) -> list[str]:
+    """The files of the state in a home, SQLite's side files left out."""
+    return sorted(path.name for path in home.glob("state*.db"))
+
+
+def test_a_rebuild_gives_the_same_state(example: Cli) -> None:
+    """A state made anew has the digest of the one that grew, and answers the same."""
+    before = example.does("digest").out
+    answer = example.does("check", "ana", "website.periodic_email").out
+    assert example.does("rebuild").out == before
+    assert example.does("digest").out == before
+    assert example.does("check", "ana", "website.periodic_email").out.split()[:2] == answer.split()[:2]
+
+
+def test_a_rebuild_leaves_one_state(example: Cli) -> None:
+    """However often the state is made anew, there is one, and what it replaced is gone."""
+    for _ in range(3):
+        example.does("rebuild")
+    link, file = sorted(example.home.glob("state*.db"), key=lambda path: not path.is_symlink())
+    assert link.name == "state.db"
+    assert link.resolve() == file.resolve()
+    assert not list(example.home.glob("*.link"))
+
+
+def test_a_digest_alone_changes_nothing(example: Cli) -> None:
+    """With `--digest-only` the digest is told, and the present state stays in its file."""
+    before = (state_files(example.home), (example.home / "state.db").stat().st_ino)
+    assert example.does("rebuild", "--digest-only", "--json").json["replaced"] is False
+    assert (state_files(example.home), (example.home / "state.db").stat().st_ino) == before
+
+
+def test_a_state_that_is_gone_is_made_anew(example: Cli) -> None:
+    """Without its file the state is folded again from the log, to the same digest."""
+    before = example.does("digest").out
+    (example.home / "state.db").unlink()
+    assert example.does("digest").out == before
+
+
+def test_a_damaged_state_is_told_and_made_anew(example: Cli) -> None:
+    """A state that is no state any more ends the command; `rebuild` puts a sound one in its place."""
+    before = example.does("digest").out
+    (example.home / "state.db").write_bytes(b"nonsense" * 1000)
+    assert example("digest").code == 5
+    assert example.does("rebuild").out == before
+    assert example.does("digest").out == before
+
+
+def test_a_state_of_another_log_is_told_and_made_anew(example: Cli, published: Cli) -> None:
+    """A state that follows from another log is not believed; `rebuild` puts the right one in its place."""
+    digest = published.does("digest").out
+    (published.home / "state.db").write_bytes((example.home / "state.db").read_bytes())
+    done = published("digest")
+    assert done.code == 6
+    assert "rebuild" in done.err
+    assert published.does("rebuild").out == digest
+    assert published.does("digest").out == digest
+
+
+def test_an_expected_digest(example: Cli) -> None:
+    """With `--expect` another digest ends with the code of a mismatch."""
+    digest = example.does("digest", "--json").json["digest"]
+    assert example("digest", "--expect", digest).code == 0
+    done = example("digest", "--expect", "0" * 64)
+    assert (done.code, done.out) == (6, f"{digest}\n")
+
+
+@pytest.mark.parametrize("killed_after_s", [0.3, 0.5, 0.8])
+def test_a_killed_rebuild_leaves_the_present_state(killed_after_s: float, cli: Cli) -> None:
+    """Killed at any time, a rebuild leaves a state that the next command can use, with the right digest."""
+    cli.does("import", "-", stdin=choice_lines(EVENTS))
+    digest = cli.does("digest").out
+    with subprocess.Popen(
+        command_line("rebuild"), env=process_environment(cli.home), stdout=subprocess.DEVNULL
+    ) as process:
+        time.sleep(killed_after_s)
+        process.send_signal(signal.SIGKILL)
+    assert cli.does("digest").out == digest
+    assert cli.does("rebuild").out == digest
+
+
+def test_a_reader_goes_on_during_a_rebuild(example: Cli) -> None:
+    """A process that answers questions from the state goes on answering while it is replaced."""
+    line = b'{"individual": "ana", "purpose": "website.periodic_email"}\n'
+    with subprocess.Popen(
+        command_line("check", "--questions", "-"),
+        env=process_environment(example.home, example.environment),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        answers = []
+        for _ in range(3):
+            process.stdin.write(line)
+            process.stdin.flush()
+            answers.append(process.stdout.readline())
+            example.does("rebuild")
+        process.stdin.close()
+        assert process.wait(timeout=30) == 0
+    assert len(set(answers)) == 1
+    assert b"not_opted_out" in answers[0]
