@@ -46,8 +46,9 @@ READERS_IDLE_MAX: Final = 8
 WRITER_CACHE_KIB: Final = 65_536
 """Page cache of the writer: it holds the narrow indexes of a million individuals."""
 
-CHECKPOINT_PAGES: Final = 4_000
-"""Pages in the write-ahead log from which SQLite moves them into the file: a few batches' worth."""
+CHECKPOINT_PAGES: Final = 16_000
+"""Pages in the write-ahead log (62 MiB) from which SQLite moves them into the file: a few batches' worth, so
+that a page that each batch changes is moved once."""
 
 
 class NotAStateStore(StoreFault):

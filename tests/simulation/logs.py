@@ -25,9 +25,9 @@ GENERATION = "99999999-9999-4999-8999-999999999999"
 class RawLog(MemoryLog):
     """A memory log that takes records as they are, as an operator's tool or a faulty writer leaves them."""
 
-    def __init__(self, partitions: int = 1) -> None:
+    def __init__(self, partitions: int = 1, generation: str = GENERATION) -> None:
         self.shared = MemoryRecords(partitions, deduplicates=False)
-        super().__init__(lambda: BEGUN_AT, lambda: GENERATION, self.shared)
+        super().__init__(lambda: BEGUN_AT, lambda: generation, self.shared)
 
     def put(self, slice_: Slice, key: bytes, value: bytes) -> LogRecord:
         """Add one record."""
@@ -47,9 +47,9 @@ class RawLog(MemoryLog):
         return Slice(INDIVIDUALS, partition_of(key, self.shared.partitions))
 
 
-def log_of(events: Iterable[Recorded], partitions: int = 1) -> RawLog:
+def log_of(events: Iterable[Recorded], partitions: int = 1, generation: str = GENERATION) -> RawLog:
     """A log that holds these events, in this order."""
-    log = RawLog(partitions)
+    log = RawLog(partitions, generation)
     for recorded in events:
         log.put_event(recorded)
     return log
