@@ -109,12 +109,13 @@ class ReadModel:
         keys = {enquiry.key for enquiry in enquiries}
         checkpoint = reads.checkpoint()
         slices = {key: self._slice_of(key.encode()) for key in keys}
+        reached = {slice_: _position(checkpoint, slice_) for slice_ in set(slices.values())}
         return _Moment(
             reads=reads,
             catalogue=self._catalogue(reads, checkpoint),
             clock_at=self._clock(),
             live={key: decode_facts(facts) for key, facts in reads.facts(keys).items()},
-            positions={key: _position(checkpoint, slice_) for key, slice_ in slices.items()},
+            positions={key: reached[slice_] for key, slice_ in slices.items()},
             denied=_denied(reads, slices),
         )
 
