@@ -142,7 +142,8 @@ def play(ledger: LedgerAtHand, say: Say) -> None:
         recorded = import_lines(task, [due])["recorded"]
         ledger.catch_up()
         say("")
-        say(f"{number}. {step.title} ({recorded} of {len(due)} events are new)")
+        news = f" ({recorded} of {len(due)} events are new)" if due else ""
+        say(f"{number}. {step.title}{news}")
         _say_wrapped(step.told, "   ", say)
         for asked in step.asked:
             _tell(asked, answers, before, say)

@@ -1,7 +1,10 @@
 """``demo``: the worked example, on a ledger of its own."""
 
 import shlex
+import shutil
+import sys
 import tempfile
+from pathlib import Path
 
 import msgspec
 import rich_click as click
@@ -42,8 +45,7 @@ def command(ctx: click.Context) -> None:
         create_topics(settings)
     with open_ledger(settings) as ledger:
         if holds_its_own(ledger.source):
-            message = "holds a ledger that is in use; name another with --home"
-            raise Failure(ExitCode.USAGE, message, "home")
+            raise _in_use(settings)
         texts = put_wordings(ledger)
         where = f"on Kafka at {settings.kafka}" if settings.brokers else "in one file"
         show_lines(
@@ -59,6 +61,13 @@ def command(ctx: click.Context) -> None:
             raise Failure(ExitCode.MISMATCH, str(fault)) from None
     show_lines(["", f"All {count} questions of the example have the answers that it says they must have."])
     show_lines(_next(settings))
+
+
+def _in_use(settings: Settings) -> Failure:
+    if settings.brokers:
+        message = f"has topics {TOPICS}.* that hold a ledger in use; delete them, and begin again"
+        return Failure(ExitCode.USAGE, message, "kafka")
+    return Failure(ExitCode.USAGE, "holds a ledger that is in use; name another with --home", "home")
 
 
 def _demo_settings(loaded: Loaded) -> Settings:
@@ -89,6 +98,8 @@ def _next(settings: Settings) -> list[str]:
     exports = [
         f"  export {environment_name(name)}={shlex.quote(str(value))}" for name, value in changed.items()
     ]
+    if shutil.which("choice-ledger") is None:  # As after `make demo`, which installs into its own folder.
+        exports.append(f"  export PATH={shlex.quote(str(Path(sys.argv[0]).resolve().parent))}:$PATH")
     question = f"{INDIVIDUAL} {PURPOSE} --recipient {RECIPIENT}"
     return [
         "",

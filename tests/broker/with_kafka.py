@@ -34,8 +34,15 @@ def kafka_at_hand() -> Iterator[Mapping[str, str]]:
             try:
                 broker.start()
                 yield {ADDRESS: broker.bootstrap, **LONE}
+                _linger(broker.bootstrap)
             finally:
                 broker.close()
+
+
+def _linger(address: str) -> None:
+    """At a terminal, keep the broker for those who want to look around on it."""
+    if sys.stdin.isatty() and sys.stdout.isatty():
+        input(f"\nThe broker at {address} was started for this, and ends with it. Press Enter to end it. ")
 
 
 def main() -> int:
