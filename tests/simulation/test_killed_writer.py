@@ -15,7 +15,7 @@ from tests.simulation.killed_writer import APPENDS
 
 ROOT = Path(__file__).parents[2]
 KILLS_SHORT = 5
-KILLS_LONG = 200
+KILLS_LONG = 60
 SEED = 20_260_503
 
 
@@ -40,6 +40,7 @@ def test_a_writer_killed_at_each_step_of_the_disk(tmp_path: Path, how: str) -> N
     assert max(len(trial["acknowledged"]) for trial in trials[:-1]) == len(trials[-1]["acknowledged"])
 
 
+@pytest.mark.timeout(900)
 def test_writers_killed_at_random_moments(tmp_path: Path, long_run: bool) -> None:
     """A process of eight threads is killed again and again on one log, at moments drawn at random: after
     each kill, everything that any of them acknowledged is there.

@@ -25,7 +25,7 @@ CHECKPOINT_PAGES = 12
 """So few that the write-ahead log is checkpointed and begun anew several times within a trial."""
 
 SEEDS_SHORT = 1
-SEEDS_LONG = 60
+SEEDS_LONG = 40
 
 Planted = Callable[[SqliteLog], None]
 
@@ -99,6 +99,7 @@ def keeps(seeds: int) -> Iterator[tuple[str, Keep]]:
         yield f"some-{seed}", keep_some(random.Random(seed))
 
 
+@pytest.mark.timeout(900)
 def test_a_power_cut_at_any_step_loses_nothing_acknowledged(tmp_path: Path, long_run: bool) -> None:
     """Wherever the power fails, and whatever of the unsynced reached the disk, every acknowledged event is
     there, with its time, in a sound file without holes.

@@ -6,6 +6,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
+import pytest
+
 from tests.simulation.embedded_trial import held
 
 ROOT = Path(__file__).parents[2]
@@ -46,7 +48,7 @@ def written(folder: Path, appends: int) -> list[list[Told]]:
         assert process.stdin is not None
         process.stdin.write("begin\n")
         process.stdin.flush()
-    outputs = [process.communicate(timeout=110)[0] for process in processes]
+    outputs = [process.communicate(timeout=250)[0] for process in processes]
     assert [process.returncode for process in processes] == [0] * len(PROCESSES)
     return [
         [
@@ -57,6 +59,7 @@ def written(folder: Path, appends: int) -> list[list[Told]]:
     ]
 
 
+@pytest.mark.timeout(300)
 def test_two_processes_write_to_one_log(tmp_path: Path, long_run: bool) -> None:
     """Two processes that make and write one log together lose and double nothing: offsets have no holes, no
     two events share one, times grow with the offsets, and each thread's events stand in the order of its
