@@ -87,12 +87,12 @@ def requirements(name: str, root: Path = ROOT) -> dict[str, str]:
 def make_targets(root: Path = ROOT) -> set[str]:
     """The targets that the task file declares for people."""
     text = (root / "Makefile").read_text(encoding="utf-8")
-    return set(re.findall(r"^([a-z]+):.*## ", text, re.MULTILINE))
+    return set(re.findall(r"^([a-z-]+):.*## ", text, re.MULTILINE))
 
 
 def make_commands(text: str) -> list[str]:
     """The `make` targets that a text tells people to run, in the order in which it names them."""
-    return re.findall(r"\bmake ([a-z]+)\b(?=[\s`;]|$)", "\n".join(code_of(text)))
+    return re.findall(r"\bmake ([a-z-]+)\b(?=[\s`;]|$)", "\n".join(code_of(text)))
 
 
 def code_of(text: str) -> Iterator[str]:

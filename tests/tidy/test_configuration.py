@@ -121,8 +121,8 @@ def test_documented_make_targets_exist(name: str) -> None:
 
 def test_make_commands_are_read_from_code_alone() -> None:
     """A command counts in a fenced or indented block or in back-ticks; to "make sure" in prose is none."""
-    text = "We make sure of it.\n\n    make demo\n\n```\nmake test PYTEST_ARGS=x\n```\nRun `make long`.\n"
-    assert make_commands(text) == ["demo", "test", "long"]
+    text = "We make sure of it.\n\n    make demo\n\n```\nmake demo-kafka X=y\n```\nRun `make long`.\n"
+    assert make_commands(text) == ["demo", "demo-kafka", "long"]
 
 
 def test_ci_calls_the_test_command_of_the_readme() -> None:

@@ -55,7 +55,7 @@ def test_a_flag_goes_before_the_environment_that_before_the_file(tmp_path: Path)
 def test_the_file_is_named_by_flag_or_environment_or_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A file that is named goes before the one that the environment names, and that before the one at hand."""
+    """A file that is named goes before the one that the environment names, and that before one at hand."""
     monkeypatch.chdir(tmp_path)
     for name in ("flag", "environment"):
         (tmp_path / name).write_text(f'tenant = "{name}"', encoding="utf-8")
