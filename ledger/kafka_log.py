@@ -34,7 +34,6 @@ from ledger.dating import dated
 from ledger.kafka_client import ClientSettings
 from ledger.kafka_clock import ClockGuard, quorum_time_ms
 from ledger.kafka_headers import headers_of
-from ledger.kafka_partitions import partition_of
 from ledger.kafka_producer import ProducerSettings, SupervisedProducer
 from ledger.kafka_reader import OffsetReader, ReaderSettings, RecordReader
 from ledger.kafka_shipment import NEVER_TOLD, Delivered, Fate, Outgoing, Refused, Shipment
@@ -56,6 +55,7 @@ from ledger.log import (
     Rejected,
     Unknown,
 )
+from ledger.partitioning import partition_of
 
 POLICIES_SLICE: Final = Slice(POLICIES, 0)
 

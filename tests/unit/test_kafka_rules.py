@@ -7,8 +7,8 @@ from kafka.partitioner.default import murmur2 as murmur2_of_the_client
 
 from events.instants import SECOND, Micros
 from ledger.kafka_clock import CLOCK_TOLERANCE, JUMP_TOLERANCE, ClockGuard, Measurement, measured
-from ledger.kafka_partitions import murmur2, partition_of
 from ledger.log import LogFault
+from ledger.partitioning import murmur2, partition_of
 
 MILLISECOND: Micros = 1_000
 
