@@ -7,6 +7,7 @@ from pathlib import Path
 import apsw
 
 from events.codec import decode
+from events.streams import LogRecord
 from events.union import Event
 from ledger.log import Acknowledged, Outcome, Proposal
 from ledger.sqlite_log import SqliteLog
@@ -48,7 +49,7 @@ def held(folder: Path) -> dict[str, tuple[Event, int]]:
     """
     log = open_log(folder)
     try:
-        position, records = log.start(), []
+        position, records = log.start(), list[LogRecord]()
         while batch := log.read(position, 1_000):
             records += batch
             offsets = position.as_dict() | {record.slice: record.offset + 1 for record in batch}

@@ -133,6 +133,37 @@ def test_what_ends_unknown_may_come_alive(tmp_path: Path, log: SqliteLog, breaka
     assert event.event_id not in held(tmp_path)
 
 
+class FailingWorse(BreakableDisk):
+    """A disk that fails at its first sync, and from then on at every write."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kinds = frozenset({"sync"})
+
+    def __call__(self, step: Step) -> None:
+        if self.refusals:
+            self.kinds = frozenset({"write"})
+        super().__call__(step)
+
+
+def test_what_cannot_be_settled_is_unknown(tmp_path: Path) -> None:
+    """When a commit has failed, and the attempt to settle it does not even come to a commit, its events
+    are unknown: they are not rejected, although the second attempt alone would have been.
+    """
+    open_log(tmp_path).close()
+    failing = FailingWorse()
+    with watched_disk("failing-worse", failing) as disk:
+        log = open_log(tmp_path, disk.name)
+        log._writer._connection.execute("PRAGMA cache_size = 10")
+        append(log, (choice(now()),))
+        failing.fault = BROKEN
+        events = tuple(choice(now(), f"p-{number}", "x." * 60 + "y") for number in range(500))
+        assert {type(outcome) for outcome in append(log, events)} == {Unknown}
+        assert failing.refusals > 1
+        failing.fault = None
+        log.close()
+
+
 def test_what_was_refused_remains_refused_when_the_commit_fails(
     log: SqliteLog, breakable: BreakableDisk
 ) -> None:
