@@ -23,9 +23,6 @@ SQLITE_VERSION_MIN: Final = (3, 51, 3)
 CLOCK_OFFSET_MS_MAX: Final = 2_000
 """``architecture.md``: a writer that is further off the brokers' time refuses to write."""
 
-NAMED_TEXTS_MAX: Final = 10_000
-"""Texts of policies that are looked for; a ledger has a few for each version."""
-
 State: TypeAlias = Literal["ok", "warning", "fault"]
 
 
@@ -110,7 +107,7 @@ def check_texts(ledger: LedgerAtHand) -> Finding:
         for version in versions
         for digest in version.event.wording.values()
     }
-    faults = [fault for digest in sorted(named)[:NAMED_TEXTS_MAX] if (fault := _text_fault(ledger, digest))]
+    faults = [fault for digest in sorted(named) if (fault := _text_fault(ledger, digest))]
     if faults:
         message = f"{'; '.join(faults[:3])} ({len(faults)} of {len(named)}); publish the policy file again"
         return Finding(check="texts", state="warning", message=message)

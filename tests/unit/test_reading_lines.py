@@ -46,7 +46,7 @@ def test_nothing_is_no_line(content: bytes) -> None:
 
 
 def test_the_longest_line_is_whole_and_a_longer_one_cut() -> None:
-    """A line of the limit comes whole; of a longer one comes a byte more than the limit, so that it is told."""
+    """A line of the limit comes whole; of a longer one a byte more than that, so that it is told."""
     longest, longer = b"x" * BYTES_MAX, b"y" * (BYTES_MAX * 50)
     assert lines_of(longest + b"\n" + longer + b"\nz") == [
         NumberedLine(1, longest),
