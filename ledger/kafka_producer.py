@@ -103,7 +103,7 @@ class SupervisedProducer:
 
     State is guarded by one re-entrant lock: the client may call back from within ``send``. Acknowledgements
     alone do without it: they take a record out of the pending ones, which is one step, and count on the
-    client's own thread. A daemon thread, the supervisor, opens and discards clients, and waits for them alone.
+    client's own thread. A daemon thread, the supervisor, opens clients, discards them, and waits for both.
     """
 
     def __init__(self, settings: ProducerSettings) -> None:

@@ -9,7 +9,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 import msgspec
@@ -23,6 +23,9 @@ from ledger.log import LogFault
 
 READ_TIMEOUT_S: Final = 30.0
 """How long records that are known to be there may take to come before the read is a fault."""
+
+WORN_TIMEOUT_MS: Final = 3_000
+"""How long a connection that was opened earlier may take to answer before a fresh one is tried."""
 
 POLL_MS: Final = 500
 """How long one question to the brokers may stay open."""
@@ -59,11 +62,20 @@ class ReaderSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Connection:
-    """A consumer that is opened when it is first needed, and given up at its first error."""
+    """A consumer that is opened when it is first needed, and given up at its first error.
+
+    One that was opened earlier may know leaders that are long gone, and not find the new ones in time: what
+    fails with it is worth a second attempt with a fresh one (``is_worn`` says so before the use).
+    """
 
     def __init__(self, settings: ReaderSettings) -> None:
         self._settings = settings
         self._consumer: Any = None
+
+    @property
+    def is_worn(self) -> bool:
+        """Whether the next use is not the first of its consumer."""
+        return self._consumer is not None
 
     @contextmanager
     def use(self) -> Iterator[Any]:
@@ -132,9 +144,16 @@ class OffsetReader:
             self._connection.close()
 
     def _ask(self, question: str) -> dict[Slice, int]:
+        with self._lock:
+            if self._connection.is_worn:
+                with suppress(LogFault):
+                    return self._answer(question, WORN_TIMEOUT_MS)
+            return self._answer(question, self._settings.request_timeout_ms)
+
+    def _answer(self, question: str, timeout_ms: int) -> dict[Slice, int]:
         places = {self._settings.topic_partition(slice_): slice_ for slice_ in self._settings.slices}
-        with self._lock, self._connection.use() as consumer:
-            offsets = getattr(consumer, question)(list(places), timeout_ms=self._settings.request_timeout_ms)
+        with self._connection.use() as consumer:
+            offsets = getattr(consumer, question)(list(places), timeout_ms=timeout_ms)
             return {places[place]: offset for place, offset in offsets.items()}
 
 
@@ -160,22 +179,32 @@ class RecordReader:
 
         Waits up to ``wait_ms`` for the first where nothing follows. Raises PositionUnavailable, LogFault.
         """
+        wanted = {slice_: offsets.get(slice_, 0) for slice_ in self._ahead}
         with self._lock:
-            try:
-                with self._connection.use() as consumer:
-                    self._fill(consumer, {slice_: offsets.get(slice_, 0) for slice_ in self._ahead}, limit)
-                    if wait_ms and not any(self._ahead.values()):
-                        self._poll(consumer, limit, wait_ms)
-            except (PositionUnavailable, LogFault):
-                self._forget()
-                raise
-            return self._take(limit)
+            if self._connection.is_worn:
+                with suppress(LogFault):
+                    return self._attempt(wanted, limit, wait_ms, WORN_TIMEOUT_MS / 1000)
+            return self._attempt(wanted, limit, wait_ms, READ_TIMEOUT_S)
 
     def close(self) -> None:
         """Give the connection back."""
         with self._lock:
             self._connection.close()
             self._forget()
+
+    def _attempt(
+        self, offsets: Mapping[Slice, int], limit: int, wait_ms: int, timeout_s: float
+    ) -> list[LogRecord]:
+        try:
+            with self._connection.use() as consumer:
+                self._fill(consumer, offsets, limit, timeout_s)
+                if wait_ms and not any(self._ahead.values()):
+                    self._poll(consumer, limit, wait_ms)
+        except (PositionUnavailable, LogFault):
+            self._connection.close()
+            self._forget()
+            raise
+        return self._take(limit)
 
     def _forget(self) -> None:
         self._next.clear()
@@ -189,14 +218,20 @@ class RecordReader:
                 consumer.seek(self._settings.topic_partition(slice_), offset)
                 self._next[slice_] = offset
 
-    def _fill(self, consumer: Any, offsets: Mapping[Slice, int], limit: int) -> None:  # noqa: ANN401 - see above.
+    def _fill(
+        self,
+        consumer: Any,  # noqa: ANN401 - see _Connection.
+        offsets: Mapping[Slice, int],
+        limit: int,
+        timeout_s: float,
+    ) -> None:
         """Fetch until there is enough, and something of every slice that holds something."""
         if offsets == self._next and self._has_enough(limit) and all(self._ahead.values()):
             return
         ends = self._offsets.ends()
         _refuse_beyond(offsets, ends)
         self._go_to(consumer, offsets)
-        deadline = time.monotonic() + READ_TIMEOUT_S
+        deadline = time.monotonic() + timeout_s
         while behind := self._behind(consumer, ends):
             if self._has_enough(limit) and all(self._ahead[slice_] for slice_ in behind):
                 return

@@ -15,7 +15,7 @@ from typing import Final, NoReturn
 
 import pytest
 
-from tests.broker.jvm_broker import ROOT, BrokerUnavailableError, JvmBroker, answers
+from tests.broker.jvm_broker import ROOT, BrokerUnavailableError, JvmBroker, JvmCluster, answers
 
 BROKERS_VARIABLE: Final = "CHOICE_LEDGER_TEST_KAFKA"
 #: Docker pulls an image of some 400 MB at the first run.
@@ -113,6 +113,19 @@ def faulty_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JvmBroke
     """One private broker for all fault tests; each leaves it running and thawed."""
     for start in _private_brokers(tmp_path_factory.mktemp("faulty")):
         yield start()
+
+
+@pytest.fixture
+def jvm_cluster(tmp_path: Path) -> Iterator[JvmCluster]:
+    """Three brokers of the test's own that replicate each other; it may kill any one of them."""
+    cluster = JvmCluster(tmp_path)
+    try:
+        cluster.start()
+        yield cluster
+    except BrokerUnavailableError as unavailable:
+        no_broker(str(unavailable))
+    finally:
+        cluster.close()
 
 
 @pytest.fixture

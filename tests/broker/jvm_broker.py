@@ -124,11 +124,14 @@ class JvmBroker:
     It dies with the process that started it, however that process ends. `close` ends it and removes its data.
     """
 
-    def __init__(self, folder: Path, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, folder: Path, settings: Mapping[str, str] | None = None, cluster: str | None = None
+    ) -> None:
         self.folder = folder
         self.port = free_port()
-        self._controller_port = free_port()
-        self._settings = {**_SETTINGS, **(settings or {})}
+        self.controller_port = free_port()
+        self.settings = {**_SETTINGS, **(settings or {})}
+        self._cluster = cluster or new_cluster_id()
         self._guard: subprocess.Popen[str] | None = None
         self._pid = 0
 
@@ -139,6 +142,11 @@ class JvmBroker:
 
     def start(self) -> None:
         """Start the broker, on the data that it left when it ran before, and wait until it takes requests."""
+        self.launch()
+        self.wait_until_ready()
+
+    def launch(self) -> None:
+        """Start the broker and do not wait."""
         jars = fetch_jars()
         if not (self.folder / "data").exists():
             self._format(jars)
@@ -153,7 +161,6 @@ class JvmBroker:
             )
         assert self._guard.stdout is not None
         self._pid = int(self._guard.stdout.readline())
-        self._wait_until_ready()
 
     def kill(self) -> None:
         """End the broker as a power switch would (SIGKILL), and wait until it is gone; its data stay."""
@@ -191,12 +198,12 @@ class JvmBroker:
         return path.read_text(errors="replace")[-4000:] if path.exists() else "(no log)"
 
     def _properties(self) -> Path:
-        listeners = f"PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{self._controller_port}"
+        listeners = f"PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{self.controller_port}"
         settings = {
-            **self._settings,
+            "controller.quorum.voters": f"1@127.0.0.1:{self.controller_port}",
+            **self.settings,
             "listeners": listeners,
             "advertised.listeners": f"PLAINTEXT://127.0.0.1:{self.port}",
-            "controller.quorum.voters": f"1@127.0.0.1:{self._controller_port}",
             "log.dirs": str(self.folder / "data"),
         }
         path = self.folder / "server.properties"
@@ -206,9 +213,8 @@ class JvmBroker:
     def _format(self, jars: Path) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "log4j2.properties").write_text(_LOG4J)
-        cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "A")
         tool = self._java(
-            jars, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._properties())
+            jars, "kafka.tools.StorageTool", "format", "-t", self._cluster, "-c", str(self._properties())
         )
         done = subprocess.run(tool, capture_output=True, text=True, check=False)
         if done.returncode != 0:
@@ -220,13 +226,51 @@ class JvmBroker:
         log4j = f"-Dlog4j2.configurationFile={self.folder / 'log4j2.properties'}"
         return ["java", *_JVM_FLAGS, log4j, "-cp", f"{jars}/*", main, *arguments]
 
-    def _wait_until_ready(self) -> None:
+    def wait_until_ready(self) -> None:
+        """Wait until the broker serves requests, and no broker that it knows of is fenced."""
         assert self._guard is not None
         deadline = time.monotonic() + READY_WITHIN_S
         while not answers(self.bootstrap):
             if self._guard.poll() is not None or time.monotonic() > deadline:
                 raise BrokerUnavailableError(f"the broker did not become ready:\n{self.log_tail()}")
             time.sleep(POLL_EVERY_S)
+
+
+class JvmCluster:
+    """Three brokers that replicate each other, each also a controller, as in the Compose file."""
+
+    def __init__(self, folder: Path) -> None:
+        cluster, copies = new_cluster_id(), {"offsets.topic.replication.factor": "3"}
+        self.brokers = [
+            JvmBroker(folder / f"node-{node}", {**copies, "node.id": str(node)}, cluster)
+            for node in (1, 2, 3)
+        ]
+        voters = (f"{node}@127.0.0.1:{broker.controller_port}" for node, broker in enumerate(self.brokers, 1))
+        listed = ",".join(voters)
+        for broker in self.brokers:
+            broker.settings["controller.quorum.voters"] = listed
+
+    @property
+    def bootstrap(self) -> str:
+        """The addresses of all three."""
+        return ",".join(broker.bootstrap for broker in self.brokers)
+
+    def start(self) -> None:
+        """Start all three at once: none is ready before two are there."""
+        for broker in self.brokers:
+            broker.launch()
+        for broker in self.brokers:
+            broker.wait_until_ready()
+
+    def close(self) -> None:
+        """Kill all three and remove their data."""
+        for broker in self.brokers:
+            broker.close()
+
+
+def new_cluster_id() -> str:
+    """A random cluster id in the form that Kafka takes."""
+    return urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "A")
 
 
 def answers(bootstrap: str) -> bool:

@@ -1,5 +1,6 @@
 """Through kills and freezes of the broker nothing acknowledged is missing, and no outcome is told wrongly."""
 
+import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -9,10 +10,10 @@ import pytest
 from events.instants import SECOND
 from events.streams import INDIVIDUALS, Position, Slice
 from ledger.kafka_log import KafkaLog, KafkaLogSettings, open_kafka_log
-from ledger.kafka_topics import create_topics
+from ledger.kafka_topics import TopicPlan, administration, create_topics
 from ledger.log import Acknowledged, Outcome, Proposal, Rejected, Unknown
 from tests.broker.fault_run import FaultRun, Finding, count, ids_of, judge, unknown_ids
-from tests.broker.jvm_broker import JvmBroker
+from tests.broker.jvm_broker import JvmBroker, JvmCluster
 from tests.broker.test_kafka_log import plan_for
 from tests.contract.event_log_contract import InterruptedLogContract
 from tests.contract.log_workshop import Workshop, WornClock
@@ -24,6 +25,9 @@ WRITERS = 8
 DEADLINE = 3 * SECOND
 CALM_S = 1.0
 """How long the writers write undisturbed before each fault."""
+
+AWAY_S = 8.0
+"""Longer than the brokers take to see that one of them is gone, and to choose other leaders."""
 
 FREEZE_SHORT_S = 1.0
 FREEZE_LONG_S = DEADLINE / SECOND + 2
@@ -142,6 +146,53 @@ class BatchesTurnedRound:
 def sentences(findings: Sequence[Finding]) -> set[str]:
     """The sentences that were broken."""
     return {finding.sentence for finding in findings}
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+def test_any_one_of_three_brokers_may_be_lost(jvm_cluster: JvmCluster, topic_prefix: str) -> None:
+    """On verified topics of three copies each broker in turn is killed and comes back with an empty disk.
+
+    Nothing acknowledged is missing, no outcome is told wrongly, and writing goes on while one is away.
+    """
+    settings = KafkaLogSettings(
+        brokers=jvm_cluster.bootstrap,
+        plan=TopicPlan(
+            individuals=f"{topic_prefix}individuals", policies=f"{topic_prefix}policies", partitions=6
+        ),
+        deadline=10 * SECOND,
+    )
+    create_topics(settings.brokers, settings.plan)
+    log = open_kafka_log(settings, WornClock())
+    try:
+        run = FaultRun(log, WornClock(), WRITERS)
+        with run.writing():
+            for broker in jvm_cluster.brokers:
+                time.sleep(CALM_S)
+                broker.kill()
+                time.sleep(AWAY_S)
+                before = count(run.told, Acknowledged)
+                time.sleep(CALM_S)
+                assert count(run.told, Acknowledged) > before, "two of three are enough"
+                shutil.rmtree(broker.folder / "data")
+                broker.start()
+                wait_for_copies(settings)
+        assert judge(run.told, log, settings.deadline) == []
+        print({kind.__name__: count(run.told, kind) for kind in (Acknowledged, Unknown, Rejected)})
+    finally:
+        log.close()
+
+
+def wait_for_copies(settings: KafkaLogSettings) -> None:
+    """Wait until every partition has its three copies in sync again."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        with administration(settings.brokers) as admin:
+            topics = admin.describe_topics(list(settings.plan.names.values()))
+        if all(len(partition["isr_nodes"]) == 3 for topic in topics for partition in topic["partitions"]):
+            return
+        time.sleep(0.5)
+    pytest.fail("the broker that came back did not catch up")
 
 
 def test_what_ended_unknown_is_never_sent_later_and_lies_about_it_are_caught(
