@@ -1,7 +1,7 @@
 """Options that every kind of test shares: how long a run may take, and how hard hypothesis looks.
 
 A short run is what CI does. A long one (`--long`, or `CHOICE_LEDGER_LONG=1`, as `make long` sets) runs the
-tests marked `long` too, and gives each property fifty times the examples.
+tests marked `long` too, and gives each property ten times the examples.
 """
 
 import os
@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 
 LONG_ENVIRONMENT = "CHOICE_LEDGER_LONG"
 EXAMPLES_CI = 100
-EXAMPLES_LONG = 5_000
+EXAMPLES_LONG = 1_000
 
 # Two slow cores must not fail a property for the time its examples took: pytest's own timeout bounds that.
 settings.register_profile(
