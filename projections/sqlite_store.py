@@ -40,6 +40,9 @@ SCHEMA_VERSION: Final = 1
 BUSY_TIMEOUT_MS: Final = 5_000
 """How long a change waits for another process that is writing to the same file."""
 
+BUSY_STEP_MS: Final = 20
+"""How long one of our own waits is, where SQLite does not wait for others by itself."""
+
 READERS_IDLE_MAX: Final = 8
 """Read connections that are kept open while nobody reads."""
 
@@ -179,6 +182,18 @@ class SqliteStore:
             connection.close()
 
 
+_FAULTS: Final[tuple[tuple[tuple[type[apsw.Error], ...], str], ...]] = (
+    ((apsw.BusyError, apsw.LockedError), "is held by another process; end that one, or wait for it to end"),
+    ((apsw.FullError,), "cannot grow, because the disk is full; make room and start again"),
+    (
+        (apsw.ReadOnlyError, apsw.CantOpenError, apsw.PermissionsError),
+        "cannot be opened or written; see to its folder and its rights",
+    ),
+    ((apsw.IOError,), "cannot be read or written (I/O error); see to the disk"),
+    ((apsw.CorruptError, apsw.NotADBError), "is damaged; rebuild the projection into a fresh file"),
+)
+
+
 @contextmanager
 def told_as_port_says() -> Iterator[None]:
     """Turn what SQLite says into what the port says."""
@@ -186,12 +201,10 @@ def told_as_port_says() -> Iterator[None]:
         yield
     except apsw.ConstraintError as fault:
         raise StoreConflict("the store holds this event already; start again from its checkpoint") from fault
-    except apsw.BusyError as fault:
-        raise StoreFault("another process holds the store's file; stop it, or wait for it to end") from fault
-    except apsw.FullError as fault:
-        raise StoreFault("the disk of the store is full; make room and start again") from fault
     except apsw.Error as fault:
-        raise StoreFault(f"the store's file cannot be used ({type(fault).__name__}); rebuild it") from fault
+        advice = next((advice for kinds, advice in _FAULTS if isinstance(fault, kinds)), None)
+        unnamed = f"cannot be used ({type(fault).__name__}); close it, or rebuild the projection"
+        raise StoreFault(f"the store's file {advice or unnamed}") from fault
 
 
 def _opened(path: Path, vfs: str | None) -> apsw.Connection:
@@ -200,8 +213,8 @@ def _opened(path: Path, vfs: str | None) -> apsw.Connection:
     try:
         connection.set_busy_timeout(BUSY_TIMEOUT_MS)
         _check_or_create(connection)
+        _enter_wal(connection)
         for pragma in (
-            "journal_mode = WAL",
             "synchronous = NORMAL",
             f"cache_size = -{WRITER_CACHE_KIB}",
             f"wal_autocheckpoint = {CHECKPOINT_PAGES}",
@@ -213,10 +226,30 @@ def _opened(path: Path, vfs: str | None) -> apsw.Connection:
     return connection
 
 
+def _enter_wal(connection: apsw.Connection) -> None:
+    """Set the mode that lets readers read while one writes; the file keeps it, so this is done once.
+
+    SQLite does not wait here for others that open the fresh file at the same time, so we do.
+    """
+    for left_ms in range(BUSY_TIMEOUT_MS, -1, -BUSY_STEP_MS):
+        try:
+            mode = connection.pragma("journal_mode", "wal")
+        except apsw.BusyError:
+            if left_ms < BUSY_STEP_MS:
+                raise
+            threading.Event().wait(BUSY_STEP_MS / 1_000)
+        else:
+            if mode != "wal":
+                raise StoreFault("the store lies where no write-ahead log can be kept; use a local disk")
+            return
+
+
 def _check_or_create(connection: apsw.Connection) -> None:
     try:
+        connection.execute("BEGIN")  # Both numbers of one moment: another process may be at creating it.
         application_id = connection.pragma("application_id")
         version = connection.pragma("user_version")
+        connection.execute("COMMIT")
     except apsw.NotADBError as fault:
         raise NotAStateStore("the file is no database; name another path for the store") from fault
     if application_id == 0 and version == 0:

@@ -1,5 +1,6 @@
 """The SQLite store meets the contract of its port, and tells its own file from others."""
 
+import threading
 from pathlib import Path
 
 import apsw
@@ -8,6 +9,7 @@ import pytest
 from projections.ports import StoreFault
 from projections.sqlite_store import (
     APPLICATION_ID,
+    BUSY_STEP_MS,
     READERS_IDLE_MAX,
     SCHEMA_VERSION,
     NotAStateStore,
@@ -15,7 +17,7 @@ from projections.sqlite_store import (
     SqliteStore,
 )
 from projections.sqlite_tables import NUMBERS_MAX
-from tests.contract.state_store_contract import DurableStateStoreContract
+from tests.contract.state_store_contract import DurableStateStoreContract, run_together
 from tests.contract.store_changes import OpenStore, change, entry, full_change, position, state_of
 
 
@@ -136,3 +138,88 @@ def test_more_individuals_than_are_remembered(tmp_path: Path, more: int) -> None
     }
     assert sum(1 for _ in store.scan()) == len(keys)
     store.close()
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store that waits for others no longer than a test can."""
+    monkeypatch.setattr("projections.sqlite_store.BUSY_TIMEOUT_MS", 5 * BUSY_STEP_MS)
+
+
+def test_a_file_that_another_process_holds_is_a_fault(tmp_path: Path, impatient: None) -> None:
+    """While somebody else writes, a change ends as a fault, saves nothing, and can be repeated."""
+    store = SqliteStore(tmp_path / "state.sqlite")
+    other = apsw.Connection(str(tmp_path / "state.sqlite"))
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreFault, match="another process"):
+        store.apply(full_change(None, 1))
+    other.execute("ROLLBACK")
+    assert store.checkpoint() is None
+    store.apply(full_change(None, 1))
+    assert store.checkpoint() == position(1, policies=1)
+    other.close()
+    store.close()
+
+
+def test_a_fresh_file_that_is_held_is_a_fault(tmp_path: Path, impatient: None) -> None:
+    """A file that somebody holds before it is a store can be opened once they let go of it."""
+    other = apsw.Connection(str(tmp_path / "state.sqlite"))
+    other.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(StoreFault, match="another process"):
+        SqliteStore(tmp_path / "state.sqlite")
+    other.close()
+    SqliteStore(tmp_path / "state.sqlite").close()
+
+
+def test_a_reader_keeps_the_mode_from_being_set(tmp_path: Path, impatient: None) -> None:
+    """While somebody reads a store that is not in WAL mode, opening it waits, and then is a fault."""
+    path = tmp_path / "state.sqlite"
+    SqliteStore(path).close()
+    other = apsw.Connection(str(path))
+    assert other.pragma("journal_mode", "delete") == "delete"
+    other.execute("BEGIN; SELECT count(*) FROM individual")
+    with pytest.raises(StoreFault, match="another process"):
+        SqliteStore(path)
+    other.close()
+    SqliteStore(path).close()
+
+
+def test_a_store_in_memory_has_no_write_ahead_log() -> None:
+    """Where SQLite can keep no write-ahead log, the store is refused rather than run without."""
+    with pytest.raises(StoreFault, match="write-ahead"):
+        SqliteStore(Path(":memory:"))
+
+
+def test_a_full_disk_is_a_fault(tmp_path: Path) -> None:
+    """A change for which there is no room ends as a fault, saves nothing, and can be repeated."""
+    store = SqliteStore(tmp_path / "state.sqlite")
+    store.apply(full_change(None, 1))
+    pages = store._writer.pragma("page_count")
+    store._writer.pragma("max_page_count", pages + 1)
+    before = state_of(store)
+    large = full_change(position(1, policies=1), 2)._replace(facts={"t/person-2": bytes(100_000)})
+    with pytest.raises(StoreFault, match="full"):
+        store.apply(large)
+    assert state_of(store) == before
+    store._writer.pragma("max_page_count", pages + 1_000)
+    store.apply(large)
+    assert store.checkpoint() == position(2, policies=2)
+    store.close()
+
+
+def test_many_may_open_a_fresh_file_at_once(tmp_path: Path) -> None:
+    """Of many who open the same fresh file at the same time one lays it out, and all can use it."""
+    faults: list[Exception] = []
+    for number in range(20):
+        path = tmp_path / f"state-{number}.sqlite"
+        barrier = threading.Barrier(4)
+
+        def open_one(path: Path = path, barrier: threading.Barrier = barrier) -> None:
+            barrier.wait()
+            try:
+                SqliteStore(path).close()
+            except StoreFault as fault:
+                faults.append(fault)
+
+        run_together([threading.Thread(target=open_one) for _ in range(4)])
+    assert faults == []

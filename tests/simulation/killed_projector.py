@@ -218,7 +218,6 @@ def together(trial: Trial, kills: int, dice: random.Random) -> Found:
     killed, differing = 0, []
     while killed < kills:
         path = trial.fresh()
-        SqliteStore(path).close()
         doomed, *others = [Child(partial(trial.fold, path)) for _ in range(TOGETHER)]
         time.sleep(dice.uniform(0, seconds))
         doomed.kill()
