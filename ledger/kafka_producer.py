@@ -379,7 +379,9 @@ class SupervisedProducer:
             return
         ended = hold.client.discard()
         self._clients_discarded += 1
-        _log.warning("kafka_client_discarded", error=fault.error, ended=ended, pending=len(self._pending))
+        is_fault = not self._closing or self._pending
+        tell = _log.warning if is_fault else _log.debug  # The last client of a log that is closed goes quietly.
+        tell("kafka_client_discarded", error=fault.error, ended=ended, pending=len(self._pending))
 
     def _tell_undetermined(self, fault: _Fault | None) -> None:
         """Tell the fate of what was refused and of what is past its deadline; no client holds it now."""
