@@ -379,8 +379,8 @@ class SupervisedProducer:
             return
         ended = hold.client.discard()
         self._clients_discarded += 1
-        is_fault = not self._closing or self._pending
-        tell = _log.warning if is_fault else _log.debug  # The last client of a log that is closed goes quietly.
+        # The last client of a log that is closed goes quietly.
+        tell = _log.warning if not self._closing or self._pending else _log.debug
         tell("kafka_client_discarded", error=fault.error, ended=ended, pending=len(self._pending))
 
     def _tell_undetermined(self, fault: _Fault | None) -> None:
