@@ -2,9 +2,11 @@
 
 import uuid
 from collections.abc import Sequence
+from pathlib import Path
 
 import msgspec
 
+from choice_ledger import import_under_way
 from choice_ledger.exits import ExitCode, Failure, refused
 from choice_ledger.ledger_at_hand import LedgerAtHand
 from events.catalogue import VoidReason
@@ -82,6 +84,7 @@ def record_waivers(ledger: LedgerAtHand, waivers: Sequence[str], why: str = "cho
 
 def append(ledger: LedgerAtHand, proposal: Proposal) -> Receipt:
     """Append one event, and fold up to it."""
+    import_under_way.end(Path(ledger.settings.home))
     outcome = ledger.log.append([proposal])[0]
     match outcome:
         case Acknowledged():

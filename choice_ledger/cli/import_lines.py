@@ -6,6 +6,7 @@ from pathlib import Path
 
 import rich_click as click
 
+from choice_ledger import import_under_way
 from choice_ledger.cli.faults import FaultTeller
 from choice_ledger.cli.files import opened_file, size_of
 from choice_ledger.cli.options import common, told_as_json
@@ -39,18 +40,27 @@ def command(ctx: click.Context, *, files: tuple[Path, ...], rewrite_knowledge: b
     off is simply run again. Nothing of a bad line is recorded, and nothing of the others is lost.
     """
     with opened(ctx) as ledger:
-        has_own = holds_its_own(ledger.source)
-        if has_own and rewrite_knowledge:
-            waive_knowledge(ledger, why)
-        strict = has_own and not rewrite_knowledge
+        strict = _begin(ledger, why if rewrite_knowledge else None)
         counts: Counter[Ending] = Counter()
         for file in files:
             counts += _import(ledger, file, strict=strict)
+        import_under_way.end(Path(ledger.settings.home))
     _tell(counts, as_json=told_as_json(ctx))
     if counts["unknown"]:
         raise Failure(ExitCode.UNKNOWN, f"{counts['unknown']} events may be recorded or not; import again")
     if counts["refused"]:
         raise Failure(ExitCode.REFUSED, f"{counts['refused']} lines were refused; mend them and import again")
+
+
+def _begin(ledger: LedgerAtHand, why_rewritten: str | None) -> bool:
+    """Whether a line that would rewrite what the ledger knew has to be refused."""
+    home, generation = Path(ledger.settings.home), ledger.source.generation
+    has_own = not import_under_way.is_under_way(home, generation) and holds_its_own(ledger.source)
+    if has_own and why_rewritten is not None:
+        waive_knowledge(ledger, why_rewritten)
+    if not has_own:
+        import_under_way.begin(home, generation)
+    return has_own and why_rewritten is None
 
 
 def _import(ledger: LedgerAtHand, file: Path, *, strict: bool) -> Counter[Ending]:

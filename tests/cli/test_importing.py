@@ -206,6 +206,37 @@ def test_a_killed_import_is_run_again(written_bytes: int, cli: Cli, tmp_path: Pa
     """Killed while it writes, an import leaves a ledger that the next one completes: every event once."""
     file = tmp_path / "events.ndjson"
     file.write_bytes(choice_lines(KILLED_EVENTS))
+    kill_import_of(cli, file, written_bytes)
+    done = counts(cli, str(file))
+    assert sum(done.values()) == KILLED_EVENTS
+    assert len(cli.exported()) == KILLED_EVENTS
+    assert cli.does("digest").out == cli.does("rebuild", "--digest-only").out
+
+
+def test_a_killed_import_that_dated_lines_itself_is_run_again(cli: Cli, tmp_path: Path) -> None:
+    """Lines without a record time make events of the ledger's own; the rest is taken all the same."""
+    file = tmp_path / "events.ndjson"
+    dated = [choice_line(number, recorded_at=None) for number in range(KILLED_EVENTS // 2)]
+    kept = [choice_line(number) for number in range(KILLED_EVENTS // 2, KILLED_EVENTS)]
+    file.write_bytes(b"\n".join(dated + kept))
+    kill_import_of(cli, file, 300_000)
+    assert sum(counts(cli, str(file)).values()) == KILLED_EVENTS
+    assert len(cli.exported()) == KILLED_EVENTS
+    assert not (cli.home / "import-under-way").exists()
+
+
+def test_a_killed_import_is_over_once_the_ledger_records_something(cli: Cli, tmp_path: Path) -> None:
+    """After an event of its own, the ledger's knowledge is not rewritten, though an import was cut off."""
+    file = tmp_path / "events.ndjson"
+    file.write_bytes(choice_lines(KILLED_EVENTS))
+    kill_import_of(cli, file, 1)
+    cli.does("choice", "record", "ana", "--opt-out", "website")
+    again = counts(cli, str(file), code=1)
+    assert again["refused"] == KILLED_EVENTS - again.get("already_held", 0)
+
+
+def kill_import_of(cli: Cli, file: Path, written_bytes: int) -> None:
+    """Begin to import a file, and kill the process once it has written so many bytes."""
     with subprocess.Popen(
         [sys.executable, "-c", SMALL_BATCHES + RUN_MAIN, "import", str(file)],
         env=process_environment(cli.home),
@@ -216,10 +247,6 @@ def test_a_killed_import_is_run_again(written_bytes: int, cli: Cli, tmp_path: Pa
         process.send_signal(signal.SIGKILL)
         killed = process.wait()
     assert killed == -signal.SIGKILL
-    done = counts(cli, str(file))
-    assert sum(done.values()) == KILLED_EVENTS
-    assert len(cli.exported()) == KILLED_EVENTS
-    assert cli.does("digest").out == cli.does("rebuild", "--digest-only").out
 
 
 def size_of(file: Path) -> int:
