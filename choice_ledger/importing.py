@@ -7,7 +7,7 @@ line. It refuses what is malformed, not what the semantics can judge".
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Final, Literal, NamedTuple, Protocol, TypeAlias
+from typing import Final, Literal, NamedTuple, Protocol, TypeAlias, assert_never
 
 from choice_ledger.reading_lines import NumberedLine
 from events.lines import InvalidLine, Line, parse_line
@@ -128,3 +128,5 @@ def _ending(task: Import, number: int, outcome: Outcome) -> Ending:
                 LineFault(number, "", f"may be recorded or not: {outcome.message}; import it again")
             )
             return "unknown"
+        case _:
+            assert_never(outcome)

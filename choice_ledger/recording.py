@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
+from typing import assert_never
 
 import msgspec
 
@@ -95,6 +96,8 @@ def append(ledger: LedgerAtHand, proposal: Proposal) -> Receipt:
         case Unknown():
             again = f"send it again with --event-id {outcome.event_id}"
             raise Failure(ExitCode.UNKNOWN, f"may be recorded or not: {outcome.message}; {again}")
+        case _:
+            assert_never(outcome)
 
 
 def _receipt(ledger: LedgerAtHand, event: Event, outcome: Acknowledged) -> Receipt:

@@ -62,6 +62,11 @@ def home_of(settings: Settings) -> Path:
     return home
 
 
+def begins_anew(settings: Settings) -> bool:
+    """Whether opening the ledger would begin one in the home directory; one on Kafka needs topics first."""
+    return not settings.brokers and not (Path(settings.home) / LOG_FILE).exists()
+
+
 def open_log(settings: Settings) -> Log:
     """The log that the settings name. Raises LogFault where it cannot be used."""
     return _kafka_log(settings) if settings.brokers else _embedded_log(settings)

@@ -12,7 +12,7 @@ from choice_ledger.cli.files import opened_file
 from choice_ledger.cli.options import common, told_as_json
 from choice_ledger.cli.output import show_lines
 from choice_ledger.cli.questions import QuestionOptions, answered, question_options
-from choice_ledger.cli.session import opened, read_model
+from choice_ledger.cli.session import opened_to_read, read_model
 from choice_ledger.exits import ExitCode, Failure
 from choice_ledger.reading_lines import line_batches
 from events.instants import format_instant
@@ -53,7 +53,7 @@ def command(
         return
     if individual is None or purpose is None:
         raise Failure(ExitCode.USAGE, "give INDIVIDUAL and PURPOSE, or --questions FILE")
-    with opened(ctx) as ledger:
+    with opened_to_read(ctx) as ledger:
         decision = answered(ledger, individual, purpose, QuestionOptions(**options)).decision
     if told_as_json(ctx):
         sys.stdout.write(format_decision(decision).decode() + "\n")
@@ -80,7 +80,7 @@ def _lines(decision: Decision) -> list[str]:
 def _answer_file(ctx: click.Context, questions: Path) -> None:
     """Nothing but decisions goes to standard output; a bad question is told on standard error."""
     faults = FaultTeller(str(questions))
-    with opened_file(questions) as file, opened(ctx) as ledger:
+    with opened_file(questions) as file, opened_to_read(ctx) as ledger:
         batches = line_batches(file, QUESTION_BYTES_MAX)
         out = sys.stdout.buffer
         for decisions in decision_lines(read_model(ledger), batches, ledger.settings.tenant, faults.tell):

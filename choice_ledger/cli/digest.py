@@ -4,7 +4,7 @@ import rich_click as click
 
 from choice_ledger.cli.options import common, told_as_json
 from choice_ledger.cli.output import show_json
-from choice_ledger.cli.session import opened
+from choice_ledger.cli.session import opened_to_read
 from choice_ledger.exits import ExitCode, Failure
 from projections.digest import state_digest
 
@@ -15,7 +15,7 @@ from projections.digest import state_digest
 @click.pass_context
 def command(ctx: click.Context, *, expect: str | None) -> None:
     """Print the digest of the state: the same for the same events, on any log, store and machine."""
-    with opened(ctx) as ledger:
+    with opened_to_read(ctx) as ledger:
         digest = state_digest(ledger.store)
         position = ledger.projector.position.encode()
     if told_as_json(ctx):

@@ -10,7 +10,7 @@ import rich_click as click
 
 from choice_ledger.cli.options import settings_options
 from choice_ledger.cli.progress import progress
-from choice_ledger.cli.session import settings_of
+from choice_ledger.cli.session import settings_of, warn_of_a_new_ledger
 from choice_ledger.exits import ExitCode, Failure
 from choice_ledger.exporting import Unreadable, exported
 from choice_ledger.ledger_at_hand import records_between
@@ -36,7 +36,9 @@ def command(ctx: click.Context, output: Path | None) -> None:
     standard error, and the exit code is then 6.
     """
     unreadable = done = 0
-    with closing(open_log(settings_of(ctx))) as log, _opened(output) as out:
+    settings = settings_of(ctx)
+    warn_of_a_new_ledger(settings)
+    with closing(open_log(settings)) as log, _opened(output) as out:
         total = records_between(log.start(), log.end())
         with progress("exporting", total) as reached:
             for entry in exported(log):

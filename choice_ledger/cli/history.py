@@ -6,7 +6,7 @@ import rich_click as click
 
 from choice_ledger.cli.options import common, told_as_json
 from choice_ledger.cli.output import show_table
-from choice_ledger.cli.session import opened
+from choice_ledger.cli.session import opened_to_read
 from choice_ledger.event_sentences import said
 from choice_ledger.exits import refused
 from events.envelope import InvalidEvent, check_individual
@@ -28,7 +28,7 @@ def command(ctx: click.Context, individual: str) -> None:
         check_individual(individual)
     except InvalidEvent as fault:
         raise refused(fault.field, fault.message) from None
-    with opened(ctx) as ledger:
+    with opened_to_read(ctx) as ledger:
         history = in_order(ledger.history(f"{ledger.settings.tenant}/{individual}"))
     if told_as_json(ctx):
         sys.stdout.writelines(format_line(recorded).decode() + "\n" for recorded in history)

@@ -9,7 +9,7 @@ from choice_ledger.cli.instants import INSTANT
 from choice_ledger.cli.options import common, told_as_json
 from choice_ledger.cli.output import show_json, show_lines, show_table
 from choice_ledger.cli.recording_options import heard, recording, tell_receipt
-from choice_ledger.cli.session import opened
+from choice_ledger.cli.session import opened, opened_to_read
 from choice_ledger.exits import ExitCode, Failure, refused
 from choice_ledger.policy_file import PolicyFile, PolicyFileRefused, read_policy_file
 from choice_ledger.policy_publishing import publication, withdrawal
@@ -65,7 +65,7 @@ def withdraw(ctx: click.Context, policy_id: str, effective_at: Micros | None) ->
 @click.pass_context
 def list_policies(ctx: click.Context) -> None:
     """List the policies, their versions, and which version is in force."""
-    with opened(ctx) as ledger:
+    with opened_to_read(ctx) as ledger:
         policies, now = ledger.tenant(ledger.settings.tenant), ledger.clock()
         if told_as_json(ctx):
             show_json(policy_json(policies, now))
@@ -82,7 +82,7 @@ def list_policies(ctx: click.Context) -> None:
 @click.pass_context
 def show(ctx: click.Context, policy_id: str, version: int | None, wording: str | None) -> None:
     """Show a version of the policy POLICY_ID: its terms, purpose by purpose."""
-    with opened(ctx) as ledger:
+    with opened_to_read(ctx) as ledger:
         standing = ledger.tenant(ledger.settings.tenant).standing.get(policy_id, ())
         found = _version(standing, version)
         if wording is not None:

@@ -5,7 +5,7 @@ import rich_click as click
 from choice_ledger.cli.options import common, told_as_json
 from choice_ledger.cli.output import show_json, show_table
 from choice_ledger.cli.recording_options import heard, recording, tell_receipt
-from choice_ledger.cli.session import opened
+from choice_ledger.cli.session import opened, opened_to_read
 from choice_ledger.exits import refused
 from choice_ledger.recording import record
 from events.envelope import LEDGER_TENANT
@@ -23,7 +23,7 @@ def command() -> None:
 @click.pass_context
 def list_entries(ctx: click.Context) -> None:
     """List the records that cannot be read and that nobody has resolved. Those they concern are denied."""
-    with opened(ctx) as ledger:
+    with opened_to_read(ctx) as ledger:
         entries = ledger.store.open_quarantine()
     names = ("place", "scope", "subject", "reason")
     rows = [(entry.place, entry.scope, entry.subject, entry.reason) for entry in entries]

@@ -7,10 +7,11 @@ from typing import Final
 import rich_click as click
 
 from choice_ledger.cli.options import loaded_settings
+from choice_ledger.cli.output import warn
 from choice_ledger.cli.progress import progress
 from choice_ledger.ledger_at_hand import LedgerAtHand, records_between
 from choice_ledger.settings import Settings
-from choice_ledger.wiring import open_ledger
+from choice_ledger.wiring import begins_anew, open_ledger
 from projections.reader import ReadModel
 
 SHOWN_FROM_RECORDS: Final = 20_000
@@ -28,6 +29,20 @@ def opened(ctx: click.Context) -> Iterator[LedgerAtHand]:
     with open_ledger(settings_of(ctx)) as ledger:
         catch_up(ledger)
         yield ledger
+
+
+@contextmanager
+def opened_to_read(ctx: click.Context) -> Iterator[LedgerAtHand]:
+    """The same, for a command that only reads: whoever reads a ledger that is not there yet is told so."""
+    warn_of_a_new_ledger(settings_of(ctx))
+    with opened(ctx) as ledger:
+        yield ledger
+
+
+def warn_of_a_new_ledger(settings: Settings) -> None:
+    """Say that there is nothing to read yet: most often the home is another one."""
+    if begins_anew(settings):
+        warn(f"there is no ledger in {settings.home} yet, so one begins there; is it the right --home?")
 
 
 def catch_up(ledger: LedgerAtHand) -> None:

@@ -8,7 +8,7 @@ import rich_click as click
 from choice_ledger.cli.options import common, told_as_json
 from choice_ledger.cli.output import show_json, show_lines
 from choice_ledger.cli.questions import QuestionOptions, answered, question_options
-from choice_ledger.cli.session import opened
+from choice_ledger.cli.session import opened_to_read
 from choice_ledger.explaining import explain
 from choice_ledger.ledger_at_hand import LedgerAtHand
 from events.union import Recorded
@@ -34,7 +34,7 @@ def command(
 
     It answers the same question as `check`.
     """
-    with opened(ctx) as ledger:
+    with opened_to_read(ctx) as ledger:
         answer = answered(ledger, individual, purpose, QuestionOptions(**options))
         explanation = explain(answer.question, answer.decision, _events(ledger, answer))
     if told_as_json(ctx):

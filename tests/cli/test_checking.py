@@ -223,6 +223,27 @@ def test_history_is_in_the_order_of_what_happened(example: Cli) -> None:
     assert "opt-out of customer.tem" in table[-1]
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("check", "ana", "website"),
+        ("why", "ana", "website"),
+        ("history", "ana"),
+        ("policy", "list"),
+        ("quarantine", "list"),
+        ("digest",),
+        ("export",),
+    ],
+)
+def test_whoever_reads_a_ledger_that_is_not_there_is_told(arguments: tuple[str, ...], cli: Cli) -> None:
+    """A reading command in a home without a ledger warns that one begins there; the next one does not."""
+    done = cli.does(*arguments)
+    assert done.err == (
+        f"warning: there is no ledger in {cli.home} yet, so one begins there; is it the right --home?\n"
+    )
+    assert cli.does(*arguments).err == ""
+
+
 def test_history_of_nobody_is_empty(example: Cli) -> None:
     """Somebody of whom nothing is recorded has no history; who can be nobody is refused."""
     assert example.does("history", "nobody", "--json").out == ""

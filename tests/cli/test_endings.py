@@ -1,5 +1,7 @@
 """How commands end that are cut off: interrupted, killed, or with nobody reading."""
 
+import os
+import pty
 import signal
 import subprocess
 import threading
@@ -105,6 +107,28 @@ def test_commands_at_once_record_each_their_own(cli: Cli) -> None:
     assert [process.wait(timeout=60) for process in processes] == [0] * 6
     assert len(cli.exported()) == 6
     assert cli.does("digest").out == cli.does("rebuild", "--digest-only").out
+
+
+def test_progress_is_shown_on_a_terminal_alone(cli: Cli, tmp_path: Path) -> None:
+    """A bar on standard error says how far an import is where that is a terminal, and nowhere else."""
+    file = tmp_path / "events.ndjson"
+    file.write_bytes(choice_lines(3_000))
+    master, slave = pty.openpty()
+    try:
+        subprocess.run(
+            command_line("import", str(file)),
+            env=process_environment(cli.home, {"TERM": "xterm", "COLUMNS": "100"}),
+            stdout=subprocess.DEVNULL,
+            stderr=slave,
+            check=True,
+            timeout=60,
+        )
+        shown = os.read(master, 100_000)
+    finally:
+        os.close(master)
+        os.close(slave)
+    assert b"importing events.ndjson" in shown
+    assert cli.does("import", str(file)).err == ""
 
 
 def test_a_defect_is_told_without_what_it_held() -> None:

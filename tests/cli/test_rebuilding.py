@@ -3,10 +3,14 @@
 import signal
 import subprocess
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from choice_ledger.settings import Settings
+from choice_ledger.wiring import open_log, rebuilt_store
+from projections.ports import StateStore, StoreFault
 from tests.cli.lines import choice_lines
 from tests.cli.running import Cli, command_line, process_environment
 
@@ -69,6 +73,20 @@ def test_a_state_of_another_log_is_told_and_made_anew(example: Cli, published: C
     assert "rebuild" in done.err
     assert published.does("rebuild").out == digest
     assert published.does("digest").out == digest
+
+
+def test_a_rebuild_that_fails_leaves_nothing(example: Cli) -> None:
+    """Where filling the fresh state fails, its file is removed and the present state stays."""
+    digest = example.does("digest").out
+    settings = Settings(home=str(example.home))
+
+    def fail(store: StateStore) -> None:
+        raise StoreFault(f"no room after {store.checkpoint()}")
+
+    with closing(open_log(settings)) as log, pytest.raises(StoreFault):
+        rebuilt_store(settings, log, fail, replace=True)
+    assert state_files(example.home) == ["state.db"]
+    assert example.does("digest").out == digest
 
 
 def test_an_expected_digest(example: Cli) -> None:
