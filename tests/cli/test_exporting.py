@@ -10,10 +10,14 @@ from tests.cli.lines import choice_line
 from tests.cli.running import EXAMPLES, Cli
 
 
-def damage(home: Path, offset: int, value: bytes) -> None:
-    """Put other bytes in the place of an individual's record, behind the ledger's back."""
+def damage(
+    home: Path, offset: int, value: bytes, table: str = "individuals", key: bytes | None = None
+) -> None:
+    """Put other bytes in the place of a record, behind the ledger's back; another key, too, if given."""
     connection = apsw.Connection(str(home / "log.db"))
-    connection.execute("UPDATE individuals SET value = ? WHERE offset = ?", (value, offset))
+    connection.execute(f"UPDATE {table} SET value = ? WHERE offset = ?", (value, offset))
+    if key is not None:
+        connection.execute(f"UPDATE {table} SET key = ? WHERE offset = ?", (key, offset))
     connection.close()
 
 
@@ -104,3 +108,27 @@ def test_an_unreadable_record_denies_until_it_is_settled(cli: Cli) -> None:
     assert cli.does("check", "person-1", "website.email", "--json").json["reason"] == "purpose_not_declared"
     (resolved,) = [line for line in cli("export").lines if line["type"] == "QuarantineResolved"]
     assert (resolved["individual"], resolved["position"]) == ("person-1", "individuals/0/1")
+
+
+WIDER: dict[str, tuple[str, int, bytes | None, str, str]] = {
+    "a tenant": ("policies", 1, None, "tenant", "main"),
+    "a partition": ("individuals", 1, b"\xff", "partition", "individuals/0"),
+    "the ledger": ("policies", 1, b"\xff", "ledger", ""),
+}
+
+
+@pytest.mark.parametrize("what", WIDER)
+def test_what_denies_more_than_one_is_settled_by_the_operator(what: str, cli: Cli) -> None:
+    """A record that denies a tenant, a partition or everybody does so until its operator settles it."""
+    table, offset, key, scope, subject = WIDER[what]
+    cli.does("framework", "set", "shield", "--in-force")
+    cli.does("import", "-", stdin=b"\n".join(choice_line(n, recorded_at=None) for n in range(2)))
+    damage(cli.home, offset, b"nonsense", table, key)
+    (cli.home / "state.db").unlink()
+    asked = ("check", "person-0", "website.email", "--json")
+    assert cli.does(*asked).json["reason"] == "quarantined"
+    (entry,) = cli.does("quarantine", "list", "--json").json
+    assert (entry["scope"], entry["subject"]) == (scope, subject)
+    cli.does("quarantine", "resolve", entry["place"], "--how", "read from the backup")
+    assert cli.does("quarantine", "list", "--json").json == []
+    assert cli.does(*asked).json["reason"] == "purpose_not_declared"
