@@ -26,6 +26,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "import": ("import_lines", "Record events from files in the line format."),
     "export": ("export", "Write every event in the line format, in log order."),
     "rebuild": ("rebuild", "Make the state anew from the first event, and print its digest."),
+    "follow": ("follow", "Keep the state up with the log until interrupted."),
     "digest": ("digest", "Print the digest of the state."),
     "topics": ("topics", "Create and verify the Kafka topics."),
     "doctor": ("doctor", "Check that everything is as it must be."),
@@ -46,7 +47,17 @@ PANELS: Final[dict[str, tuple[str, ...]]] = {
         "disclosure",
         "framework",
     ),
-    "Operate": ("import", "export", "rebuild", "digest", "quarantine", "topics", "doctor", "config"),
+    "Operate": (
+        "import",
+        "export",
+        "rebuild",
+        "follow",
+        "digest",
+        "quarantine",
+        "topics",
+        "doctor",
+        "config",
+    ),
     "Begin": ("demo", "completion"),
 }
 """Under which heading ``--help`` shows each sub-command."""
