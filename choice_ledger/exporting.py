@@ -9,16 +9,16 @@ from collections.abc import Iterator
 from typing import NamedTuple, TypeAlias
 
 from choice_ledger.slice_reading import slice_records
-from events.codec import UndecodableRecord, decode_verified
 from events.instants import INSTANT_MIN, Micros
 from events.policy_events import LedgerBegun
 from events.streams import POLICIES, Slice
 from events.union import Recorded
+from projections.intake import Accepted, judge
 from projections.ports import EventSource
 
 
 class Unreadable(NamedTuple):
-    """A record that cannot be exported, where it lies, and why."""
+    """A record that is quarantined, and so not exported: where it lies, and why."""
 
     place: str
     reason: str
@@ -54,7 +54,8 @@ def _push_next(heap: list[_Entry], number: int, reader: Iterator[_Head]) -> Iter
 
 def _heads(source: EventSource, slice_: Slice) -> Iterator[_Head]:
     for record in slice_records(source, slice_):
-        try:
-            yield slice_, decode_verified(record.value)
-        except UndecodableRecord as fault:
-            yield slice_, Unreadable(record.place, fault.reason)
+        judged = judge(record)
+        if isinstance(judged, Accepted):
+            yield slice_, judged.recorded
+        else:  # What the ledger does not fold must not be folded by whoever imports this.
+            yield slice_, Unreadable(record.place, judged[0].reason)

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import apsw
 import pytest
@@ -84,6 +85,23 @@ def test_an_unreadable_record_is_told_and_the_rest_exported(value: bytes, cli: C
     assert [line.get("individual") for line in done.lines] == ["person-0", "person-2", None] or [
         line.get("individual") for line in done.lines if line["type"] == "ChoiceMade"
     ] == ["person-0", "person-2"]
+
+
+@pytest.mark.parametrize("key", [b"main/person-2", b"other/person-1", b""])
+def test_a_record_that_stands_under_another_key_is_not_exported(key: bytes, cli: Cli) -> None:
+    """What this ledger does not fold, because nobody can tell whom it is about, no other ledger is given as
+    good.
+    """
+    good = [choice_line(number) for number in range(3)]
+    cli.does("import", "-", stdin=b"\n".join(good))
+    connection = apsw.Connection(str(cli.home / "log.db"))
+    value: Any = connection.execute("SELECT value FROM individuals WHERE offset = 1").get
+    connection.close()
+    damage(cli.home, 1, value, key=key)
+    done = cli("export")
+    assert (done.code, "individuals/0/1: cannot be read (key_mismatch)" in done.err) == (6, True)
+    exported = [line["individual"] for line in done.lines if line["type"] == "ChoiceMade"]
+    assert exported == ["person-0", "person-2"]
 
 
 def test_an_unreadable_record_denies_until_it_is_settled(cli: Cli) -> None:
