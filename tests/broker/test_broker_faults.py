@@ -76,7 +76,7 @@ FAULTS = (kill_and_restart, freeze_briefly, stay_away, freeze_past_the_deadline)
 
 @pytest.mark.timeout(900)
 def test_outcomes_are_true_through_kills_and_freezes(
-    faulty_broker: JvmBroker, topic_prefix: str, fault_scale: int
+    faulty_broker: JvmBroker, topic_prefix: str, fault_scale: int, request: pytest.FixtureRequest
 ) -> None:
     """While the broker is killed and frozen under eight writers, every outcome that is told is true."""
     with kafka_log(faulty_broker, topic_prefix) as log:
@@ -88,8 +88,10 @@ def test_outcomes_are_true_through_kills_and_freezes(
             time.sleep(CALM_S)
         told = run.told
         assert judge(told, log, DEADLINE) == []
-        counts = {kind.__name__: count(told, kind) for kind in (Acknowledged, Unknown, Rejected)}
-        print(counts, "of which in the log:", len(unknown_ids(told) & ids_of(log)), "unknown")
+        counts = {kind.__name__.lower(): count(told, kind) for kind in (Acknowledged, Unknown, Rejected)}
+        landed = len(unknown_ids(told) & ids_of(log))
+        write_down = request.getfixturevalue("count")
+        write_down("broker faults", faults=len(FAULTS) * fault_scale, **counts, unknown_in_the_log=landed)
         assert all(counts.values()), "a run in which one outcome never occurs proves nothing of it"
 
 
@@ -150,7 +152,9 @@ def sentences(findings: Sequence[Finding]) -> set[str]:
 
 @pytest.mark.long
 @pytest.mark.timeout(900)
-def test_any_one_of_three_brokers_may_be_lost(jvm_cluster: JvmCluster, topic_prefix: str) -> None:
+def test_any_one_of_three_brokers_may_be_lost(
+    jvm_cluster: JvmCluster, topic_prefix: str, request: pytest.FixtureRequest
+) -> None:
     """On verified topics of three copies each broker in turn is killed and comes back with an empty disk.
 
     Nothing acknowledged is missing, no outcome is told wrongly, and writing goes on while one is away.
@@ -178,7 +182,9 @@ def test_any_one_of_three_brokers_may_be_lost(jvm_cluster: JvmCluster, topic_pre
                 broker.start()
                 wait_for_copies(settings)
         assert judge(run.told, log, settings.deadline) == []
-        print({kind.__name__: count(run.told, kind) for kind in (Acknowledged, Unknown, Rejected)})
+        counts = {kind.__name__.lower(): count(run.told, kind) for kind in (Acknowledged, Unknown, Rejected)}
+        write_down = request.getfixturevalue("count")
+        write_down("brokers lost, one of three at a time", brokers=len(jvm_cluster.brokers), **counts)
     finally:
         log.close()
 

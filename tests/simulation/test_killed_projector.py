@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -28,19 +29,21 @@ def kills(long_run: bool) -> int:
     return KILLS_LONG if long_run else KILLS
 
 
-def test_killed_at_any_write_nothing_is_lost_or_doubled(kills: int) -> None:
+def test_killed_at_any_write_nothing_is_lost_or_doubled(kills: int, count: Callable[..., None]) -> None:
     """Killed in the middle of any write of the store, and started again: the same store, to the byte."""
     found = run("by-write", kills)
     assert found["differing"] == []
     assert found["killed"] >= min(kills, found["writes"]) * 0.9
+    count("projectors killed in a write", seed=1, kills=found["killed"])
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_killed_at_random_again_and_again(kills: int, seed: int) -> None:
+def test_killed_at_random_again_and_again(kills: int, seed: int, count: Callable[..., None]) -> None:
     """Killed at random moments, one after the other until one finishes: the same store, to the byte."""
     found = run("by-chance", kills, seed=seed)
     assert found["differing"] == []
     assert found["killed"] >= kills
+    count(f"projectors killed at random, seed {seed}", seed=seed, kills=found["killed"])
 
 
 def test_several_projectors_at_once(kills: int) -> None:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -41,13 +42,14 @@ def test_a_writer_killed_at_each_step_of_the_disk(tmp_path: Path, how: str) -> N
 
 
 @pytest.mark.timeout(900)
-def test_writers_killed_at_random_moments(tmp_path: Path, long_run: bool) -> None:
+def test_writers_killed_at_random_moments(tmp_path: Path, long_run: bool, count: Callable[..., None]) -> None:
     """A process of eight threads is killed again and again on one log, at moments drawn at random: after
     each kill, everything that any of them acknowledged is there.
     """
     dice = random.Random(SEED)
     acknowledged: dict[str, int] = {}
-    for _ in range(KILLS_LONG if long_run else KILLS_SHORT):
+    kills = KILLS_LONG if long_run else KILLS_SHORT
+    for _ in range(kills):
         with started("on-and-on", tmp_path) as process:
             assert process.stdout is not None
             first = process.stdout.readline()
@@ -60,3 +62,4 @@ def test_writers_killed_at_random_moments(tmp_path: Path, long_run: bool) -> Non
         assert lost(acknowledged, tmp_path) == set()
     assert len(acknowledged) > KILLS_SHORT
     assert len(held(tmp_path)) >= len(acknowledged)
+    count("writers killed at random", seed=SEED, kills=kills, acknowledged=len(acknowledged))

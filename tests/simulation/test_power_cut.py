@@ -100,16 +100,21 @@ def keeps(seeds: int) -> Iterator[tuple[str, Keep]]:
 
 
 @pytest.mark.timeout(900)
-def test_a_power_cut_at_any_step_loses_nothing_acknowledged(tmp_path: Path, long_run: bool) -> None:
+def test_a_power_cut_at_any_step_loses_nothing_acknowledged(
+    tmp_path: Path, long_run: bool, count: Callable[..., None]
+) -> None:
     """Wherever the power fails, and whatever of the unsynced reached the disk, every acknowledged event is
     there, with its time, in a sound file without holes.
     """
     steps = recorded_steps(tmp_path, as_it_is)
     assert sum(step.kind == "sync" for step in steps) > APPENDS
     assert any(step.file.endswith("sqlite") for step in steps if step.kind == "write"), "never checkpointed"
+    trials = 0
     for name, keep in keeps(SEEDS_LONG if long_run else SEEDS_SHORT):
         for cut in cuts(steps):
             assert losses(tmp_path / f"{name}-{cut}", steps[:cut], keep) == set(), (name, cut)
+            trials += 1
+    count("power cuts", trials=trials)
 
 
 @pytest.mark.parametrize("plant", [with_synchronous_normal, acknowledging_before_commit])
