@@ -62,6 +62,13 @@ class OtherStoreVersion(StoreFault):
     """The file has the layout of another release. Rebuild the projection into a fresh file."""
 
 
+class StoreReplaced(StoreFault):
+    """Another file took the place of this one. Open the store again, and go on from its checkpoint."""
+
+
+_REPLACED: Final = "the store's file was replaced by another, as a rebuild does; open it again"
+
+
 def sqlite_version() -> str:
     """The version of the SQLite that opens the files, as ``3.51.3``."""
     return apsw.sqlite_lib_version()
@@ -82,8 +89,13 @@ class SqliteStore:
         self._writing = threading.Lock()
         self._idle: deque[apsw.Connection] = deque()
         self._closed = False
+        before = _file_of(path, vfs)
         with told_as_port_says():
             self._writer = _opened(path, vfs)
+        self._file = _file_of(path, vfs)
+        if before is not None and before != self._file:
+            self._writer.close()
+            raise StoreReplaced(_REPLACED)
 
     @contextmanager
     def view(self) -> Iterator[StateReads]:
@@ -167,6 +179,9 @@ class SqliteStore:
             return self._idle.pop()
         except IndexError:
             connection = apsw.Connection(str(self._path), flags=apsw.SQLITE_OPEN_READWRITE, vfs=self._vfs)
+            if _file_of(self._path, self._vfs) != self._file:
+                connection.close()
+                raise StoreReplaced(_REPLACED) from None
             connection.set_busy_timeout(BUSY_TIMEOUT_MS)
             connection.execute("PRAGMA query_only = ON")
             return connection
@@ -205,6 +220,20 @@ def told_as_port_says() -> Iterator[None]:
         advice = next((advice for kinds, advice in _FAULTS if isinstance(fault, kinds)), None)
         unnamed = f"cannot be used ({type(fault).__name__}); close it, or rebuild the projection"
         raise StoreFault(f"the store's file {advice or unnamed}") from fault
+
+
+def _file_of(path: Path, vfs: str | None) -> tuple[int, int] | None:
+    """Which file the path leads to now; none where there is none, or where another ``vfs`` keeps it.
+
+    What is written to one file and read from another would be acknowledged, and never be seen.
+    """
+    if vfs is not None:
+        return None
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _opened(path: Path, vfs: str | None) -> apsw.Connection:

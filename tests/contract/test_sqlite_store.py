@@ -15,6 +15,7 @@ from projections.sqlite_store import (
     NotAStateStore,
     OtherStoreVersion,
     SqliteStore,
+    StoreReplaced,
 )
 from projections.sqlite_tables import NUMBERS_MAX
 from tests.contract.state_store_contract import DurableStateStoreContract, run_together
@@ -37,6 +38,24 @@ def test_the_file_says_what_it_is(tmp_path: Path) -> None:
         assert connection.pragma("application_id") == APPLICATION_ID
         assert connection.pragma("user_version") == SCHEMA_VERSION
         assert connection.pragma("journal_mode") == "wal"
+
+
+def test_a_file_that_was_replaced_is_not_read(tmp_path: Path) -> None:
+    """A reader never opens another file than the writer's: after a rebuild has put a new one in its place,
+    the store has to be opened again.
+    """
+    path, link = tmp_path / "state.sqlite", tmp_path / "link"
+    path.symlink_to("one.sqlite")
+    link.symlink_to("other.sqlite")
+    SqliteStore(tmp_path / "other.sqlite").close()
+    store = SqliteStore(path)
+    store.apply(full_change(None, 1))
+    with store.view():  # The only idle reader is lent, so that the next view opens another.
+        link.replace(path)
+        with pytest.raises(StoreReplaced, match="open it again"), store.view():
+            raise AssertionError("the other file was read")
+    store.close()
+    assert SqliteStore(path).checkpoint() is None
 
 
 def test_another_applications_file_is_refused(tmp_path: Path) -> None:
