@@ -4,6 +4,7 @@ Source: ``architecture.md``, *The parts*. Adapters are imported when they are ch
 longer to import than the embedded log to answer.
 """
 
+import fcntl
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -20,7 +21,7 @@ from choice_ledger.recording import record_waivers
 from choice_ledger.settings import Settings
 from events.instants import Micros
 from ledger.log import EventLog
-from projections.ports import EventSource, StateStore
+from projections.ports import EventSource, StateStore, StoreFault
 from projections.projector import Projector
 
 if TYPE_CHECKING:
@@ -116,22 +117,46 @@ def rebuilt_store(settings: Settings, log: Log, fill: Callable[[StateStore], Non
     """Make a fresh store beside the present one, have it filled, and put it in its place or remove it.
 
     The present one answers until the new one is whole. It is a name that leads to the file, so that what
-    another process still writes beside the old file can never be taken for the new one's.
+    another process still writes beside the old file can never be taken for the new one's. One rebuild at a
+    time: it removes what one that was killed left behind. Raises StoreFault while another is under way.
     """
     path = state_path(settings, log.generation)
-    fresh = path.with_name(f"{path.stem}-{new_id()}.db")
-    store = _store_to_build(fresh)
-    try:
-        fill(store)
-        store.close()
-        if replace:
-            _lead_to(path, fresh)
-    except BaseException:
-        store.close()
-        _remove_database(fresh)
-        raise
-    if not replace:
-        _remove_database(fresh)
+    with _alone(path.with_name(f"{path.stem}.rebuilding")):
+        _remove_left_behind(path)
+        fresh = path.with_name(f"{path.stem}.made-{new_id()}.db")
+        store = _store_to_build(fresh)
+        try:
+            fill(store)
+            store.close()
+            if replace:
+                _lead_to(path, fresh)
+        except BaseException:
+            store.close()
+            _remove_database(fresh)
+            raise
+        if not replace:
+            _remove_database(fresh)
+
+
+@contextmanager
+def _alone(lock: Path) -> Iterator[None]:
+    """Hold a lock that ends with this process. Raises StoreFault where another process has it."""
+    with lock.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise StoreFault("another rebuild of this state is under way; wait until it ends") from None
+        yield
+
+
+def _remove_left_behind(path: Path) -> None:
+    """Remove the files of rebuilds that never came into their place."""
+    present = path.resolve()
+    for left in path.parent.glob(f"{path.stem}.made-*.db"):
+        if left != present:
+            _remove_database(left)
+    for link in path.parent.glob(f"{path.stem}.made-*.link"):
+        link.unlink()
 
 
 def _at_hand(settings: Settings, log: Log, store: StateStore) -> LedgerAtHand:

@@ -109,6 +109,23 @@ def test_a_killed_rebuild_leaves_the_present_state(killed_after_s: float, cli: C
         process.send_signal(signal.SIGKILL)
     assert cli.does("digest").out == digest
     assert cli.does("rebuild").out == digest
+    assert len(state_files(cli.home)) == 2, "the name, and the one file that it leads to"
+    assert not list(cli.home.glob("*.link"))
+
+
+def test_one_rebuild_at_a_time(example: Cli) -> None:
+    """While a rebuild is under way another one is refused, and removes nothing of the first."""
+    digest = example.does("digest").out
+    settings = Settings(home=str(example.home))
+
+    def begin_another(store: StateStore) -> None:
+        assert store.checkpoint() is None
+        refused = example("rebuild")
+        assert (refused.code, "another rebuild" in refused.err) == (5, True)
+
+    with closing(open_log(settings)) as log:
+        rebuilt_store(settings, log, begin_another, replace=False)
+    assert example.does("rebuild").out == digest
 
 
 def test_a_reader_goes_on_during_a_rebuild(example: Cli) -> None:
