@@ -1,8 +1,8 @@
 """Import: events from lines into a log, batch by batch, in flat memory.
 
-Source: ``events.md``, *Lines*: "`import` keeps `event_id` and `recorded_at` [...], takes an event it already
-holds as done, and answers a bad line with its number and what is wrong, having recorded nothing of that
-line. It refuses what is malformed, not what the semantics can judge".
+Source: ``events.md``, *Lines*: "An import keeps `event_id` and `recorded_at`, takes an event that the ledger
+already holds as done, and answers a bad line with its number and what is wrong, having recorded nothing of
+that line". It refuses what is malformed, not what the semantics can judge.
 """
 
 from collections import Counter

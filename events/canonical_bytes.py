@@ -1,6 +1,6 @@
 """Whether bytes are exactly what an Avro writer would write: the guard in front of the decoder.
 
-``architecture.md``, *Malformed bytes*: "fastavro is no validator". Here the bytes are walked by the writer's
+``architecture.md``: "fastavro is no validator". Here the bytes are walked by the writer's
 schema before the decoder sees them, and refused unless they are the one canonical encoding: the shortest form
 of every number, one block for an array, 0 or 1 for a boolean, a symbol or branch that exists, nothing left
 over. So what passes re-encodes to itself, and an array can have no more items than the input has bytes.

@@ -1,8 +1,8 @@
 """Events as bytes: Avro single-object encoding (C3 01, the schema's CRC-64-AVRO fingerprint, the body).
 
 Whatever the bytes, ``decode`` gives a valid event or raises UndecodableRecord, in time and memory bounded by
-``RECORD_BYTES_MAX``. ``architecture.md``: "nothing decodes to a permit": what is not exactly what ``encode``
-would have written with that schema is refused, not repaired.
+``RECORD_BYTES_MAX``. ``events.md``, *Bytes*: "Reading trusts nothing". What is not exactly what ``encode``
+would have written with that schema is refused, not repaired, so that no damage decodes to a permit.
 """
 
 from io import BytesIO

@@ -1,7 +1,7 @@
 """Selectors: which purposes a choice, a restriction or a compelled disclosure speaks of.
 
-Source: ``events.md``: "A selector is a purpose key, a branch of the tree (`hr` covers `hr` and
-`hr.*`), or `*`."
+Source: ``events.md``: "A *selector* is a key, a branch of the tree (`hr` covers `hr` and `hr.*`), or `*` for
+all".
 """
 
 from collections.abc import Iterable

@@ -1,6 +1,6 @@
 """Terms: what one version of a policy says about one purpose.
 
-Source: ``semantics.md``, *PolicyAmended*, and ``events.md``, "*Terms* of one purpose".
+Source: ``semantics.md``, *PolicyAmended*, and ``events.md``, *What stands within events*.
 """
 
 from typing import Final, Literal, TypeAlias

@@ -1,6 +1,8 @@
 """What the documents name, as the tests compare it with what exists."""
 
+import ast
 import re
+import tokenize
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from pathlib import PurePosixPath
@@ -13,6 +15,9 @@ from tests.tidy.source import Finding, Source
 # A document by its name, wherever it is mentioned; an address on the web is none of ours.
 DOCUMENT = re.compile(r"(?<![\w/.:*-])(?!https?:)((?:[\w.-]+/)*[A-Za-z][\w.-]*\.md)\b")
 VARIABLE = re.compile(r"\bCHOICE_LEDGER_[A-Z][A-Z_]*[A-Z]\b")
+# A sentence that the source takes from a document: the document's name, a few words, and the quotation.
+QUOTATION = re.compile(r'``(\w+\.md)``[^".]{0,60}"([^"]{3,})"')
+LEFT_OUT = re.compile(r"\[\.\.\.\]|…")
 INVOCATION = re.compile(r"(?:^|[\s$(`])choice-ledger((?: +[a-z][a-z-]*)+)")
 
 
@@ -25,6 +30,34 @@ def missing_documents(sources: Iterable[Source], paths: AbstractSet[str]) -> Ite
                 mention = match[1]
                 if PurePosixPath(mention).name.lower() not in names:
                     yield Finding(path=source.path, line=number, what=f"names {mention}, which is not there")
+
+
+def prose(source: Source) -> Iterator[tuple[int, str]]:
+    """What a file says to people: docstrings, and comments that belong together, each with its line."""
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            yield node.lineno, plain(str(node.value.value))
+    comments = [token for token in source.tokens if token.type == tokenize.COMMENT]
+    while comments:
+        first = comments[0].start[0]
+        together = [c for number, c in enumerate(comments) if c.start[0] == first + number]
+        yield first, plain(" ".join(c.string.lstrip("#") for c in together))
+        comments = comments[len(together) :]
+
+
+def plain(text: str) -> str:
+    """A text without line ends, emphasis and capitals, by which a quotation is compared."""
+    return re.sub(r"[*\s]+", " ", text).lower()
+
+
+def wrong_quotations(source: Source, documents: Mapping[str, str]) -> Iterator[Finding]:
+    """Quotations that do not stand in their document (by its name in small letters); `[...]` leaves out words."""
+    for number, text in prose(source):
+        for name, quoted in QUOTATION.findall(text):
+            said = plain(documents.get(name, ""))
+            for part in LEFT_OUT.split(quoted):
+                if part.strip(" .,;:") not in said:
+                    yield Finding(path=source.path, line=number, what=f"{name} does not say: {part.strip()}")
 
 
 def variables_in(text: str) -> set[str]:

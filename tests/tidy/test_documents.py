@@ -21,8 +21,9 @@ from tests.tidy.documents import (
     undocumented,
     unknown_invocations,
     variables_in,
+    wrong_quotations,
 )
-from tests.tidy.source import ROOT, Source, text_sources
+from tests.tidy.source import ROOT, Source, python_sources, text_sources
 
 REFERENCE = ROOT / "docs" / "reference"
 COMMANDS_PAGE = REFERENCE / "commands.md"
@@ -115,6 +116,21 @@ def test_a_planted_missing_document_is_caught() -> None:
     text = "See a.md.\nSee `docs/gone.md` and https://example.org/gone.md.\n"
     (finding,) = missing_documents([Source(path="x.py", text=text)], {"docs/a.md"})
     assert str(finding) == "x.py:2: names docs/gone.md, which is not there"
+
+
+def test_quotations_stand_in_their_documents() -> None:
+    """Each sentence that the source quotes from a document stands there, word for word."""
+    texts = {path.name.lower(): path.read_text(encoding="utf-8") for path in documents()}
+    assert [str(finding) for source in python_sources() for finding in wrong_quotations(source, texts)] == []
+
+
+def test_a_planted_wrong_quotation_is_caught() -> None:
+    """Words that a document does not say are found, over line ends and in comments too."""
+    said = {"a.md": "What is not told, and\nwhat is *never* asked, is denied."}
+    good = '"""``a.md``: "what is not told [...] is\ndenied"."""\n'
+    bad = '# ``a.md``, *Rules*: "what is asked\n# is denied"\n'
+    findings = list(wrong_quotations(Source(path="x.py", text=good + bad), said))
+    assert [str(finding) for finding in findings] == ["x.py:3: a.md does not say: what is asked is denied"]
 
 
 def test_a_planted_unknown_command_is_caught() -> None:
