@@ -86,12 +86,18 @@ class LazyGroup(click.RichGroup):
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's own signature
         """Run the command; tell a failure in one line on standard error, and end with its code."""
+        for_programs = "--json" in ctx.args  # Known before the command's own options are read.
         try:
             result = super().invoke(ctx)
             sys.stdout.flush()
         except Failure as failure:
             show_failure(failure, as_json=told_as_json(ctx))
             ctx.exit(failure.code)
+        except click.UsageError as fault:
+            if not for_programs:
+                raise
+            show_failure(misused(fault), as_json=True)
+            ctx.exit(ExitCode.USAGE)
         except (KeyboardInterrupt, click.Abort):
             sys.stderr.write("interrupted; what was acknowledged is recorded\n")
             ctx.exit(ExitCode.INTERRUPTED)
@@ -104,6 +110,13 @@ class LazyGroup(click.RichGroup):
             show_failure(failure_of(fault), as_json=told_as_json(ctx))
             ctx.exit(failure_of(fault).code)
         return result
+
+
+def misused(fault: click.UsageError) -> Failure:
+    """The failure that a wrong command line comes to; its field is the parameter, where it is one."""
+    if isinstance(fault, click.BadParameter) and fault.param is not None and fault.param.name:
+        return Failure(ExitCode.USAGE, fault.message or "must be given; see --help", fault.param.name)
+    return Failure(ExitCode.USAGE, fault.format_message())
 
 
 def failure_of(fault: Exception) -> Failure:

@@ -157,6 +157,28 @@ def test_a_wrong_command_line_does_nothing(what: str, published: Cli) -> None:
     assert published.exported() == before
 
 
+@pytest.mark.parametrize(
+    ("arguments", "field"),
+    [
+        (("check", "ana", "website", "--at", "yesterday", "--json"), "at"),
+        (("check", "--json", "--at", "yesterday", "ana", "website"), "at"),
+        (("policy", "publish", "nowhere.yaml", "--json"), "file"),
+        (("notice", "record", "--json"), "individual"),
+        (("check", "ana", "website", "more", "--json"), None),
+        (("check", "--nope", "--json"), None),
+    ],
+)
+def test_a_wrong_command_line_for_programs_is_json(
+    arguments: tuple[str, ...], field: str | None, cli: Cli
+) -> None:
+    """With `--json` a command line that cannot be understood is told as every refusal is, with code 2."""
+    done = cli(*arguments)
+    error = json.loads(done.err)["error"]
+    assert (done.code, error["code"], error["field"]) == (2, 2, field)
+    assert error["message"]
+    assert done.out == ""
+
+
 def test_a_refusal_for_programs_is_json(published: Cli) -> None:
     """With `--json` a refusal is one JSON object on standard error, with code, field and message."""
     done = published(*NOTICE.split()[:-1], "9", "--json")
