@@ -21,6 +21,8 @@ ACK_WITHIN_S = 10.0
 #: How long a healthy producer is given to deliver after the broker is back: some hundred times what it needs.
 SILENT_FOR_S = 5.0
 MESSAGE_BYTES_MAX = 2_000
+#: How often a race is run that the fault does not always win.
+TRIES = 5
 
 
 @contextmanager
@@ -101,23 +103,30 @@ def test_the_error_of_an_expired_batch_does_not_say_that_it_is_absent(
     faulty_broker: JvmBroker, topic_prefix: str
 ) -> None:
     """A future may fail for a record that is in the log: a failed future is no proof of absence."""
-    topic = f"{topic_prefix}late"
+    # A broker frozen for longer than its session may lose the lead before it reads what waits for it.
+    tries = (_expires_and_is_there(faulty_broker, f"{topic_prefix}late-{number}") for number in range(TRIES))
+    assert any(tries)
+
+
+def _expires_and_is_there(broker: JvmBroker, topic: str) -> bool:
+    """Whether a record whose future has failed turns up in the log."""
     timeouts = {"request_timeout_ms": 1000, "delivery_timeout_ms": 2500}
-    with _topics(faulty_broker.bootstrap, topic), _producer(faulty_broker.bootstrap, **timeouts) as producer:
+    with _topics(broker.bootstrap, topic), _producer(broker.bootstrap, **timeouts) as producer:
         producer.send(topic, b"before").get(ACK_WITHIN_S)
-        faulty_broker.freeze()
+        broker.freeze()
         try:
             # The frozen broker's kernel takes the bytes; the broker reads them when it is let go.
             late = producer.send(topic, b"late")
             with pytest.raises(KafkaTimeoutError):
                 late.get(ACK_WITHIN_S)
         finally:
-            faulty_broker.thaw()
+            broker.thaw()
 
-        deadline = time.monotonic() + ACK_WITHIN_S
-        while b"late" not in _values(faulty_broker.bootstrap, topic) and time.monotonic() < deadline:
+        deadline = time.monotonic() + SILENT_FOR_S
+        while (values := _values(broker.bootstrap, topic)) == [b"before"] and time.monotonic() < deadline:
             time.sleep(0.2)
-        assert _values(faulty_broker.bootstrap, topic) == [b"before", b"late"]
+        assert values in ([b"before"], [b"before", b"late"])
+        return b"late" in values
 
 
 def test_one_bad_record_makes_every_later_send_fail(kafka_brokers: str, topic_prefix: str) -> None:
