@@ -36,8 +36,9 @@ def configure(level: LogLevel) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(_LEVELS[level])
-    # kafka-python tells of every reconnect; what it comes to is told by the log adapter.
-    logging.getLogger("kafka").setLevel(max(_LEVELS[level], logging.ERROR))
+    # kafka-python tells of every connection that it tries; what that comes to is told by the log adapter.
+    wants_more = _LEVELS[level] < logging.WARNING
+    logging.getLogger("kafka").setLevel(logging.ERROR if wants_more else logging.CRITICAL)
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),

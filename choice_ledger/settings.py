@@ -186,10 +186,11 @@ def _check(name: str, label: str, value: object) -> None:
 
 
 def _without_value(message: str) -> str:
-    """A message of msgspec's without the value that it may quote ("Invalid enum value 'x'")."""
-    return (
-        "is none of the values it may have" if message.startswith("Invalid enum value") else message.lower()
-    )
+    """A message of msgspec's in words for people, without the value that it may quote."""
+    if message.startswith("Invalid enum value"):
+        return "is none of the values it may have"
+    wanted = message.partition(", got ")[0].removeprefix("Expected ")
+    return "must be " + wanted.replace("`int`", "a whole number").replace("`str`", "a text")
 
 
 def _check_together(settings: Settings) -> None:

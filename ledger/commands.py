@@ -334,7 +334,9 @@ def _other_refused(event: IndividualsLinked | IndividualsUnlinked) -> Refused | 
 
 def _amendment_refused(event: PolicyAmended, now: Micros, policies: TenantPolicies) -> Refused | None:
     if event.effective_at < now:
-        return Refused("effective_at", "must not be in the past: nobody could have been told")
+        return Refused(
+            "effective_at", "must not be in the past: nobody could have been told; give a later one, or --now"
+        )
     if policies.holds(event.event_id):
         return None  # A repetition: the log compares the two.
     verdict = policies.verdict(event)

@@ -1,5 +1,7 @@
 """``choice``: record an opt-out or an opt-in."""
 
+from collections.abc import Collection
+
 import rich_click as click
 
 from choice_ledger.cli.output import warn
@@ -11,6 +13,11 @@ from events.envelope import InvalidEvent
 from events.individual_events import Evidence
 from events.selectors import covers
 from ledger.commands import RecordChoice
+
+_UNDECLARED = {
+    "opt_out": "`purposes` name one that no policy declares; if it is misspelt, record another",
+    "opt_in": "`purposes` name one that no policy declares; an opt-in names purposes one by one, not a branch",
+}
 
 
 @click.group()
@@ -69,10 +76,16 @@ def record(
     with opened(ctx) as ledger:
         receipt = record_command(ledger, choice, heard(ctx, ledger))
         declared = ledger.tenant(ledger.settings.tenant).owners
-        for selector in choice.purposes:
-            if not any(covers((selector,), key) for key in declared):
-                warn("`purposes` name one that no policy declares; if it is misspelt, record another")
+        if not all(_speaks_of_one(choice, selector, declared) for selector in choice.purposes):
+            warn(_UNDECLARED[choice.decision])
         tell_receipt(ctx, receipt)
+
+
+def _speaks_of_one(choice: RecordChoice, selector: str, declared: Collection[str]) -> bool:
+    """Whether the selector names something declared: a purpose, or in an opt-out a branch of them."""
+    if choice.decision == "opt_in":
+        return selector in declared
+    return any(covers((selector,), key) for key in declared)
 
 
 def _version(text: str) -> tuple[str, int]:

@@ -100,7 +100,8 @@ def _read(file: Path) -> PolicyFile:
             field = f" `{error.field}`" if error.field else ""
             sys.stderr.write(f"{file}:{error.line}:{field} {error.message}\n")
         count = len(policy.errors)
-        raise Failure(ExitCode.REFUSED, f"the policy file has {count} faults; nothing of it is recorded")
+        faults = "1 fault" if count == 1 else f"{count} faults"
+        raise Failure(ExitCode.REFUSED, f"the policy file has {faults}; nothing of it is recorded")
     return policy
 
 

@@ -221,6 +221,14 @@ def test_a_misspelt_purpose_is_warned_of(published: Cli) -> None:
     assert published.does("choice", "record", "ana", "--opt-out", "website").err == ""
 
 
+def test_an_opt_in_to_a_branch_is_warned_of(published: Cli) -> None:
+    """An opt-in covers no branch, so one that names a branch is recorded with a warning."""
+    done = published.does("choice", "record", "ana", "--opt-in", "website")
+    assert "warning: `purposes`" in done.err
+    assert "not a branch" in done.err
+    assert published.does("choice", "record", "ana", "--opt-in", "website.surveys").err == ""
+
+
 def test_an_erasure_asks_first(published: Cli) -> None:
     """Without `--yes` an erasure asks; a no records nothing."""
     before = published.exported()

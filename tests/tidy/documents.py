@@ -51,7 +51,7 @@ def plain(text: str) -> str:
 
 
 def wrong_quotations(source: Source, documents: Mapping[str, str]) -> Iterator[Finding]:
-    """Quotations that do not stand in their document (by its name in small letters); `[...]` leaves out words."""
+    """Quotations that are not in their document (by its name in small letters); `[...]` leaves out words."""
     for number, text in prose(source):
         for name, quoted in QUOTATION.findall(text):
             said = plain(documents.get(name, ""))

@@ -8,6 +8,7 @@ import pytest
 import structlog
 
 from choice_ledger.logging import configure
+from choice_ledger.settings import LogLevel
 
 
 @pytest.fixture(autouse=True)
@@ -56,12 +57,15 @@ def test_records_of_libraries_are_json_too(capsys: pytest.CaptureFixture[str]) -
     assert (line["event"], line["level"], line["logger"]) == ("it is late", "warning", "a.library")
 
 
-def test_the_kafka_client_is_heard_on_errors_alone(capsys: pytest.CaptureFixture[str]) -> None:
-    """The Kafka client's warnings of every reconnect are left out; its errors are not."""
-    configure("info")
+@pytest.mark.parametrize(("level", "heard"), [("info", ["cannot"]), ("warning", [])])
+def test_the_kafka_client_is_heard_on_errors_alone(
+    level: LogLevel, heard: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The Kafka client's warnings are left out; its errors are for those who ask for more than warnings."""
+    configure(level)
     logging.getLogger("kafka.conn").warning("reconnecting")
     logging.getLogger("kafka.conn").error("cannot")
-    assert [line["event"] for line in said(capsys)] == ["cannot"]
+    assert [line["event"] for line in said(capsys)] == heard
 
 
 def test_control_characters_stay_inside_the_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -100,6 +100,13 @@ def test_what_a_setting_may_not_be(name: str, value: str) -> None:
     assert fault_of(flags={name: value}).setting == "--" + name.replace("_", "-")
 
 
+def test_a_wrong_number_is_told_in_words() -> None:
+    """What a number must be is said in words, at a limit with the limit, and without names of types."""
+    partitions = environment_name("kafka_partitions")
+    assert fault_of(environment={partitions: "six"}).message == "must be a whole number"
+    assert fault_of(environment={partitions: "0"}).message == "must be a whole number >= 1"
+
+
 @pytest.mark.parametrize(
     ("name", "value"), [("kafka_partitions", "1"), ("kafka_partitions", "1000"), ("freshness_ms_max", "0")]
 )
