@@ -4,6 +4,7 @@ Source: ``events.md``, *Lines*. A question's fields are those of ``decide``; ``a
 null or left out. A decision has exactly five keys: permitted, reason, policy, evidence, until.
 """
 
+import json
 import re
 from typing import Final
 
@@ -67,6 +68,9 @@ def parse_question(raw: bytes, tenant: str) -> Enquiry:
         raise _named(str(fault)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise InvalidQuestion("", "the line must be one JSON object in UTF-8") from None
+    names = [name for name, _ in json.loads(raw, object_pairs_hook=list)]
+    if len(set(names)) != len(names):  # The decoder keeps the last: an answer to what may not be meant.
+        raise InvalidQuestion("", "the line has a name twice")
     at, known_at = _instant("at", asked.at), _instant("known_at", asked.known_at)
     return checked(asked, tenant, at=at, known_at=known_at)
 

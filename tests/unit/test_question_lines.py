@@ -49,6 +49,15 @@ def test_a_whole_question_is_read() -> None:
 
 
 @pytest.mark.parametrize(
+    "twice", ['"individual": "bob"', '"purpose": "website.email"', '"data": []', r'"individ\u0075al": "bob"']
+)
+def test_a_name_that_stands_twice_is_refused(twice: str) -> None:
+    """Which of the two is asked of nobody can tell, so neither is answered."""
+    fault = fault_of(line(data=[])[:-1] + f", {twice}}}".encode())
+    assert (fault.field, fault.message) == ("", "the line has a name twice")
+
+
+@pytest.mark.parametrize(
     "raw", [line(), line(tenant=None, recipient=None, data=[], at=None, known_at=None)], ids=["out", "null"]
 )
 def test_what_is_left_out_is_null(raw: bytes) -> None:
