@@ -1,5 +1,7 @@
 """Opening files that a command line names; ``-`` is standard input."""
 
+import errno
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +24,21 @@ def opened_file(path: Path) -> Iterator[ByteStream]:
         raise Failure(ExitCode.USAGE, f"{path} cannot be read: {fault.strerror}") from None
     with file:
         yield file
+
+
+def check_readable(path: Path) -> None:
+    """Raise what ``opened_file`` would, as far as it can be told without opening: a pipe opens only once."""
+    if str(path) == "-":
+        return
+    fault = None
+    if not path.exists():
+        fault = errno.ENOENT
+    elif path.is_dir():
+        fault = errno.EISDIR
+    elif not os.access(path, os.R_OK):
+        fault = errno.EACCES
+    if fault is not None:
+        raise Failure(ExitCode.USAGE, f"{path} cannot be read: {os.strerror(fault)}")
 
 
 def size_of(path: Path) -> int:

@@ -8,7 +8,7 @@ import rich_click as click
 
 from choice_ledger import import_under_way
 from choice_ledger.cli.faults import FaultTeller
-from choice_ledger.cli.files import opened_file, size_of
+from choice_ledger.cli.files import check_readable, opened_file, size_of
 from choice_ledger.cli.options import common, told_as_json
 from choice_ledger.cli.output import show_json, show_lines
 from choice_ledger.cli.progress import progress
@@ -39,6 +39,8 @@ def command(ctx: click.Context, *, files: tuple[Path, ...], rewrite_knowledge: b
     Event ids and `recorded_at` are kept. What the ledger holds already is done, so an import that was cut
     off is simply run again. Nothing of a bad line is recorded, and nothing of the others is lost.
     """
+    for file in files:
+        check_readable(file)  # A wrong command line does nothing, not the files before the wrong one.
     with opened(ctx) as ledger:
         strict = _begin(ledger, why if rewrite_knowledge else None)
         counts: Counter[Ending] = Counter()

@@ -160,6 +160,16 @@ def test_a_file_that_is_not_there_is_told(cli: Cli, tmp_path: Path) -> None:
     assert "cannot be read" in done.err
 
 
+def test_nothing_is_imported_where_one_of_the_files_is_not_there(cli: Cli, tmp_path: Path) -> None:
+    """A wrong command line does nothing: the files that can be read are not imported either."""
+    good = tmp_path / "good.ndjson"
+    good.write_bytes(choice_line(1))
+    for wrong in (tmp_path / "nowhere", tmp_path):
+        done = cli("import", str(good), str(wrong))
+        assert (done.code, f"{wrong} cannot be read" in done.err) == (2, True)
+        assert cli.exported() == []
+
+
 def test_what_a_ledger_knew_is_not_rewritten(published: Cli) -> None:
     """Into a ledger with events of its own a line with `recorded_at` is refused; one without is taken."""
     before = published.exported()
