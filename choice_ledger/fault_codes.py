@@ -22,7 +22,7 @@ def failure_of(fault: Exception) -> Failure:
         case StoreConflict():
             return Failure(ExitCode.UNAVAILABLE, "another process is folding this state; try again")
         case PositionUnavailable() | WrongGeneration():
-            return Failure(ExitCode.MISMATCH, f"{fault} (`choice-ledger rebuild` does)")
+            return Failure(ExitCode.MISMATCH, _with_rebuild(str(fault)))
         case ContentRefused():
             return Failure(ExitCode.REFUSED, str(fault))
         case ContentMissing() | ContentDamaged() | UndecodableRecord():
@@ -33,6 +33,11 @@ def failure_of(fault: Exception) -> Failure:
             )
         case _:
             return Failure(ExitCode.DEFECT, f"this is a defect; please report it: {_where(fault)}")
+
+
+def _with_rebuild(message: str) -> str:
+    """A message that asks for a rebuild, with the command that does it; any other as it is."""
+    return f"{message} (`choice-ledger rebuild` does)" if "rebuild" in message else message
 
 
 def _reason(fault: OSError | MemoryError) -> str:

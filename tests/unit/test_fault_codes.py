@@ -39,6 +39,19 @@ def test_a_foreseen_fault_ends_in_its_code_and_words(fault: Exception, code: Exi
     assert str(fault) in failure.message
 
 
+@pytest.mark.parametrize(
+    ("said", "names_it"),
+    [
+        ("the state reaches beyond the log's end; rebuild", True),
+        ("a hole; restore the log from a copy", False),
+    ],
+)
+def test_a_rebuild_is_named_where_it_helps(said: str, names_it: bool) -> None:
+    """The command that rebuilds is named to whoever needs it, and not where the log itself is at fault."""
+    message = failure_of(PositionUnavailable(said)).message
+    assert ("`choice-ledger rebuild`" in message) == names_it
+
+
 def test_a_conflict_says_to_try_again() -> None:
     """Two that fold one state at once are told so, whatever the store calls it."""
     failure = failure_of(StoreConflict("next_offset differs"))
