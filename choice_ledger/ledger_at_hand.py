@@ -3,7 +3,7 @@
 It holds ports alone; ``choice_ledger.wiring`` chooses the adapters and opens one.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from choice_ledger.content_store import ContentStore
@@ -11,14 +11,11 @@ from choice_ledger.settings import Settings
 from events.catalogue import Catalogue, TenantPolicies
 from events.codec import decode
 from events.instants import Micros
-from events.streams import READ_RECORDS_MAX, LogRecord, Position, Slice
+from events.streams import Position
 from events.union import POLICY_EVENT_TYPES, Event, Recorded
 from ledger.log import EventLog
 from projections.ports import EventSource, StateStore
 from projections.projector import Projector
-
-Progress = Callable[[int], None]
-"""Is told how many more records were read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,39 +76,6 @@ class LedgerAtHand:
         """Give back what the ledger holds open."""
         self.log.close()
         self.store.close()
-
-
-@dataclass(frozen=True, slots=True)
-class CountedSource:
-    """An ``EventSource`` that tells how many records were read from it, for a progress bar."""
-
-    source: EventSource
-    tell: Progress
-
-    @property
-    def generation(self) -> str:
-        """The random id of this ledger, from its first event."""
-        return self.source.generation
-
-    def start(self) -> Position:
-        """The position before the first event, naming every slice."""
-        return self.source.start()
-
-    def end(self) -> Position:
-        """The position after the last event that is in the log now, naming every slice."""
-        return self.source.end()
-
-    def slice_of(self, key: bytes) -> Slice:
-        """The slice of the individuals' stream in which events of this key stand."""
-        return self.source.slice_of(key)
-
-    def read(
-        self, position: Position, limit: int = READ_RECORDS_MAX, wait_ms: int = 0
-    ) -> Sequence[LogRecord]:
-        """Records that follow a position; tells how many."""
-        records = self.source.read(position, limit, wait_ms)
-        self.tell(len(records))
-        return records
 
 
 def records_between(start: Position | None, end: Position) -> int:

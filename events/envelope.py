@@ -33,7 +33,7 @@ VERSION_MAX: Final = 2**31 - 1
 ActorKind: TypeAlias = Literal["individual", "agent", "guardian", "officer", "service", "authority"]
 Medium: TypeAlias = Literal["web", "intranet", "app", "email", "mail", "verbal", "api", "gpc", "link"]
 
-_TENANT: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)
+_TENANT: Final = re.compile(rf"[a-z0-9][a-z0-9-]{{0,{TENANT_LENGTH_MAX - 1}}}", re.ASCII)
 _UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
 _SHA256: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _KEY: Final = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*", re.ASCII)

@@ -52,9 +52,8 @@ class ClientSettings(msgspec.Struct, frozen=True, kw_only=True):
 class Client:
     """An open kafka-python producer. It is used until its first fault and never mended."""
 
-    def __init__(self, producer: Any, network: Any) -> None:  # noqa: ANN401 - kafka-python's internals are untyped.
+    def __init__(self, producer: Any) -> None:  # noqa: ANN401 - kafka-python's internals are untyped.
         self._producer = producer
-        self._network = network
 
     def send(
         self,
@@ -108,7 +107,7 @@ def open_client(settings: ClientSettings, topics: dict[str, int]) -> Client:
         for half_open in opened:
             half_open.close()
         raise ClientUnavailable(f"no broker answers at {settings.brokers}: {fault}") from fault
-    client = Client(producer, opened[0])
+    client = Client(producer)
     try:
         _warm(producer, topics)
     except (KafkaError, ClientUnavailable) as fault:

@@ -4,7 +4,7 @@ Source: ``semantics.md``, *Chosen*.
 """
 
 from collections.abc import Sequence
-from typing import Final, Literal, NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from events.instants import Micros
 from events.selectors import covers
@@ -28,9 +28,6 @@ class Chosen(NamedTuple):
     faulty: Choice | None = None
     objection: Choice | None = None
     expiries: tuple[Micros, ...] = ()
-
-
-NOTHING_CHOSEN: Final = Chosen()
 
 
 def chosen(

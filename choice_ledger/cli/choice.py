@@ -16,7 +16,7 @@ from ledger.commands import RecordChoice
 
 _UNDECLARED = {
     "opt_out": "`purposes` name one that no policy declares; if it is misspelt, record another",
-    "opt_in": "`purposes` name one that no policy declares; an opt-in names purposes one by one, not a branch",
+    "opt_in": "`purposes` name one that no policy declares; an opt-in is for purposes, not a branch",
 }
 
 

@@ -14,7 +14,7 @@ from choice_ledger.exits import ExitCode, Failure
 from choice_ledger.exporting import Unreadable, exported
 from choice_ledger.importing import BATCH_BYTES_MAX, Import, LineFault, import_lines
 from choice_ledger.knowledge import held_by, holds_its_own, waive_knowledge
-from choice_ledger.ledger_at_hand import CountedSource, LedgerAtHand, records_between
+from choice_ledger.ledger_at_hand import LedgerAtHand, records_between
 from choice_ledger.reading_lines import NumberedLine
 from choice_ledger.recording import record, record_both, record_waivers
 from choice_ledger.settings import Settings
@@ -29,7 +29,6 @@ from events.union import Recorded
 from ledger.commands import Heard, LinkIndividuals, PublishPolicy, RecordChoice
 from ledger.log import BATCH_EVENTS_MAX, EventLog, Outcome, Proposal, Unknown
 from ledger.memory_log import MemoryLog, MemoryRecords
-from projections.digest import state_digest
 from projections.memory_store import MemoryStore
 from projections.projector import Projector
 from tests.contract.sample_events import choice
@@ -364,20 +363,6 @@ def test_an_unreadable_record_does_not_stop_an_export(tmp_path: Path) -> None:
     entries = list(exported(ledger.source))
     assert [entry.place for entry in entries if isinstance(entry, Unreadable)] == ["policies/0/1"]
     assert len(entries) == 3
-
-
-def test_progress_counts_what_is_read(tmp_path: Path) -> None:
-    """A counted source tells how many records were read, and is the source otherwise."""
-    ledger, told = at_hand(tmp_path), list[int]()
-    ledger.log.append([Proposal(choice(START), START)])
-    counted = CountedSource(ledger.source, told.append)
-    store = MemoryStore()
-    Projector(counted, store).catch_up()
-    ledger.catch_up()
-    assert sum(told) == 2
-    assert state_digest(store) == state_digest(ledger.store)
-    assert (counted.generation, counted.start()) == (ledger.source.generation, ledger.source.start())
-    assert counted.slice_of(b"x") == ledger.source.slice_of(b"x")
 
 
 def test_records_between_positions() -> None:
