@@ -1,54 +1,14 @@
-"""The rules of the Kafka adapter that need no broker: where a key stands, and when a clock is off."""
+"""The rule of the Kafka adapter that needs no broker: when a clock is off."""
 
 import pytest
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
-from kafka.partitioner.default import murmur2 as murmur2_of_the_client
 
 from events.instants import SECOND, Micros
 from ledger.kafka_clock import CLOCK_TOLERANCE, JUMP_TOLERANCE, ClockGuard, Measurement, measured
 from ledger.log import LogFault
-from ledger.partitioning import murmur2, partition_of
 
 MILLISECOND: Micros = 1_000
-
-
-@pytest.mark.parametrize(
-    ("data", "signed"),
-    [
-        (b"21", -973932308),
-        (b"foobar", -790332482),
-        (b"a-little-bit-long-string", -985981536),
-        (b"a-little-bit-longer-string", -1486304829),
-        (b"lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8", -58897971),
-        (b"abc", 479470107),
-    ],
-)
-def test_the_hash_is_kafkas(data: bytes, signed: int) -> None:
-    """The values that Kafka's own tests state for its murmur2."""
-    assert murmur2(data) == signed % 2**32
-
-
-@given(st.binary(max_size=200))
-@example(b"")
-def test_the_hash_is_the_clients(data: bytes) -> None:
-    """For any bytes the hash is that of kafka-python, which any other writer may use."""
-    reference: int = murmur2_of_the_client(data)  # it has no types
-    assert murmur2(data) == reference
-
-
-@given(st.binary(max_size=40), st.integers(min_value=1, max_value=1_000))
-def test_a_key_stands_in_a_partition_that_exists(key: bytes, partitions: int) -> None:
-    """Every key has one partition, and it is one of those there are."""
-    assert 0 <= partition_of(key, partitions) < partitions
-
-
-def test_keys_spread_over_the_partitions() -> None:
-    """Of ten thousand individuals each of six partitions holds about a sixth."""
-    counts = [0] * 6
-    for number in range(10_000):
-        counts[partition_of(f"acme/person-{number}".encode(), 6)] += 1
-    assert min(counts) > 1_500
 
 
 def test_a_clock_within_the_tolerance_is_not_off() -> None:
