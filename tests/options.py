@@ -5,6 +5,7 @@ tests marked `long` too, and gives each property ten times the examples.
 """
 
 import os
+import signal
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -36,7 +37,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Choose the hypothesis profile, unless `--hypothesis-profile` named one."""
+    """Choose the hypothesis profile, unless `--hypothesis-profile` named one; and let Ctrl-C be heard.
+
+    A shell starts what it puts into the background deaf to Ctrl-C, which tests of interruptions send.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if config.getoption("--hypothesis-profile", default=None) is None:
         settings.load_profile("long" if is_long(config) else "ci")
 
