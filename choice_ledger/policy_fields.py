@@ -132,7 +132,7 @@ def list_of(item: Rule) -> Rule:
 
     def rule(reader: Reader, node: Node, where: str) -> Value:
         if isinstance(node, Sequence):
-            return [item(reader, inner, f"{where}[{n}]") for n, inner in enumerate(node.items, 1)]
+            return [item(reader, inner, f"{where}[{n}]") for n, inner in enumerate(node.items)]
         reader.fault(node.line, where, "must be a list; write [a, b], or one item a line after '- '")
         return None
 

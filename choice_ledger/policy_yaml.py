@@ -179,7 +179,7 @@ class _Planter:
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, line, field, depth)
         if isinstance(node, yaml.SequenceNode):
-            items = (self.node(item, f"{field}[{n}]", depth + 1) for n, item in enumerate(node.value, 1))
+            items = (self.node(item, f"{field}[{n}]", depth + 1) for n, item in enumerate(node.value))
             return Sequence(line=line, items=tuple(items))
         return Scalar(line=line, text=self._text(node, line, field), kind=_kind(node))
 

@@ -4,6 +4,7 @@ A *plan* says what a line's form of a struct has that the struct itself does not
 instants or durations, which structs lie within, and what may be left out.
 """
 
+import re
 import types
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal, NamedTuple, TypeAlias, TypeVar, Union, get_args, get_origin
@@ -24,6 +25,15 @@ DURATION_FIELDS: Final = frozenset({"choice_period", "valid_for"})
 
 FIELD_NAME_SHOWN_MAX: Final = 64
 """Characters of an unknown field's name that an error repeats; a longer name is no slip of the pen."""
+
+_JSON_WORDS: Final = {
+    "array": "a list",
+    "bool": "true or false",
+    "int": "an integer",
+    "object": "an object",
+    "str": "text",
+}
+"""The types of JSON, as msgspec names them and as ``events.md`` does."""
 
 _INSTANT_TEXT: Final = (parse_instant, format_instant)
 _DURATION_TEXT: Final = (parse_duration, format_duration)
@@ -192,12 +202,19 @@ def _msgspec_said(said: str, path: str, plan: Plan) -> tuple[str, str]:
     if missing != said:
         return _joined(path, missing.rstrip("`")), "is required"
     if said.startswith("Expected "):
-        return path, "must be " + said.removeprefix("Expected ").replace("`", "")
+        return path, "must be " + _in_words(said.removeprefix("Expected ").partition(", got ")[0])
     if said.startswith("Invalid enum value"):
         return path, "must be one of " + ", ".join(_choices_at(path, plan))
     if said.startswith("Invalid base64"):
         return path, "must be bytes in base64"
     return path, "is no value that this field may have"
+
+
+def _in_words(expected: str) -> str:
+    """What msgspec expected (such as ``int | null``), with the types' names as people know them."""
+    return re.sub(r"\w+", lambda name: _JSON_WORDS.get(name[0], name[0]), expected.replace("`", "")).replace(
+        " | ", " or "
+    )
 
 
 def _choices_at(path: str, plan: Plan) -> tuple[str, ...]:

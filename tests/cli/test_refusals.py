@@ -214,7 +214,7 @@ def test_a_policy_file_with_faults_is_refused_with_all_of_them(cli: Cli, tmp_pat
     done = cli("policy", "publish", str(file))
     assert done.code == 1
     assert f"{file}:2: `version`" in done.err
-    assert f"{file}:7: `purposes[1].mode`" in done.err
+    assert f"{file}:7: `purposes[0].mode`" in done.err
     assert "2 faults" in done.err
     assert cli.exported() == []
     assert not (cli.home / "content").exists()
