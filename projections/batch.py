@@ -74,6 +74,7 @@ def fold_batch(
         policies=policies,
         quarantined=batch.quarantined,
         resolved=_resolutions(taken),
+        latest=list({record.slice: record for record in records}.values()),
     )
     return Folded(change, following)
 

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-from events.streams import LogRecord, Position
+from events.streams import LogRecord, Position, Slice
 from projections.ports import (
     Change,
     HistoryEntry,
@@ -35,10 +35,15 @@ class Moment:
     told: Mapping[tuple[str, str], int | None] = field(default_factory=dict)
     quarantined: tuple[QuarantineEntry, ...] = ()
     resolutions: frozenset[Resolution] = frozenset()
+    latest_by_slice: Mapping[Slice, LogRecord] = field(default_factory=dict)
 
     def checkpoint(self) -> Position | None:
         """The position that the state includes."""
         return self.reached
+
+    def latest(self) -> Sequence[LogRecord]:
+        """The last record of each slice, by slice."""
+        return sorted(self.latest_by_slice.values())
 
     def facts(self, keys: Collection[str]) -> dict[str, bytes]:
         """The facts of those individuals that are known."""
@@ -93,6 +98,7 @@ class Moment:
             told={place: version for place, version in told.items() if version is not None},
             quarantined=(*self.quarantined, *change.quarantined),
             resolutions=self.resolutions | frozenset(change.resolved),
+            latest_by_slice={**self.latest_by_slice, **{each.slice: each for each in change.latest}},
         )
 
 
@@ -113,6 +119,10 @@ class MemoryStore:
     def checkpoint(self) -> Position | None:
         """The position that the state includes; none in a fresh store."""
         return self._now().checkpoint()
+
+    def latest(self) -> Sequence[LogRecord]:
+        """The last record of each slice that the state includes, by slice."""
+        return self._now().latest()
 
     def facts(self, keys: Collection[str]) -> dict[str, bytes]:
         """The facts of those individuals that the store knows, by key."""

@@ -119,7 +119,10 @@ class ReachEntry(NamedTuple):
 
 
 class Change(NamedTuple):
-    """All that one batch changes, to be saved in one transaction, with the checkpoint it leads to."""
+    """All that one batch changes, to be saved in one transaction, with the checkpoint it leads to.
+
+    ``latest`` holds the last record of each slice that the batch has any of.
+    """
 
     expected: Position | None
     reached: Position
@@ -129,6 +132,7 @@ class Change(NamedTuple):
     policies: Sequence[LogRecord]
     quarantined: Sequence[QuarantineEntry]
     resolved: Sequence[Resolution]
+    latest: Sequence[LogRecord] = ()
 
 
 class StateReads(Protocol):
@@ -136,6 +140,10 @@ class StateReads(Protocol):
 
     def checkpoint(self) -> Position | None:
         """The position that the state includes; none in a fresh store."""
+        ...
+
+    def latest(self) -> Sequence[LogRecord]:
+        """The last record of each slice that the state includes, by slice: what it was made from."""
         ...
 
     def facts(self, keys: Collection[str]) -> dict[str, bytes]:
@@ -191,6 +199,7 @@ class StateStore(StateReads, Protocol):
     10. Whatever is read within one ``view`` must be of one single moment, though the store goes on meanwhile.
     11. Reads must be safe from many threads, also while another one applies.
     12. What keeps the store from reading or saving must be raised as ``StoreFault``, having saved nothing.
+    13. ``latest`` must give back of each slice the record that was last applied as ``latest``, byte for byte.
     """
 
     def view(self) -> AbstractContextManager[StateReads]:

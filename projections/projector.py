@@ -4,12 +4,12 @@ Source: ``architecture.md``, *Projections*. Killed at any point it begins again 
 what was saved is not read again, and what was not saved left nothing behind.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from events.catalogue import Catalogue
-from events.streams import READ_RECORDS_MAX, Position, PositionUnavailable
-from projections.batch import fold_batch, fold_catalogue
+from events.streams import READ_RECORDS_MAX, LogRecord, Position, PositionUnavailable
+from projections.batch import fold_batch, fold_catalogue, reached_by
 from projections.ports import EventSource, StateStore, StoreConflict
 
 CATCH_UP_WAIT_MS: Final = 1_000
@@ -114,9 +114,11 @@ class Projector:
     def _state(self) -> _State:
         if self._known is None:
             with self._store.view() as reads:
-                saved, catalogue = reads.checkpoint(), fold_catalogue(reads.policies())
+                saved, latest = reads.checkpoint(), reads.latest()
+                catalogue = fold_catalogue(reads.policies())
             if saved is not None:
                 _check_held(self._source.end(), saved)
+                _check_same(self._source, saved, latest)
             self._known = _State(saved, self._source.start() if saved is None else saved, catalogue)
         return self._known
 
@@ -131,3 +133,22 @@ def _check_held(end: Position, reached: Position) -> None:
         raise PositionUnavailable("the position belongs to another ledger; rebuild from the first event")
     if not end.covers(reached):
         raise PositionUnavailable("the state reaches beyond the log's end; rebuild from the first event")
+
+
+def _check_same(source: EventSource, reached: Position, latest: Sequence[LogRecord]) -> None:
+    """Refuse a state whose last record of some slice is not what the log has there.
+
+    Two copies of one ledger that went on apart have one generation, and may have one length: the state of
+    one of them would pass over the other's opt-outs. Mostly one read, of one record of each slice, and from
+    there the log is read on.
+    """
+    missing = {record.slice: record for record in latest}
+    offsets = reached.as_dict() | {record.slice: record.offset for record in latest}
+    position = Position.of(reached.generation, offsets.items())
+    while missing:
+        records = source.read(position, len(missing))
+        if not records or any(missing.pop(record.slice, record) != record for record in records):
+            raise PositionUnavailable(
+                "the state is of other events than the log's; rebuild from the first event"
+            )
+        position = reached_by(position, records)

@@ -65,6 +65,11 @@ class SqliteBuildStore:
         with self.view() as reads:
             return reads.checkpoint()
 
+    def latest(self) -> Sequence[LogRecord]:
+        """The last record of each slice that the state includes, by slice."""
+        with self.view() as reads:
+            return reads.latest()
+
     def facts(self, keys: Collection[str]) -> dict[str, bytes]:
         """The facts of those individuals that the store knows, by key."""
         with self.view() as reads:

@@ -34,7 +34,7 @@ from projections.sqlite_tables import SCHEMA, Numbers, Reads, save
 APPLICATION_ID: Final = 0x434C5053
 """``PRAGMA application_id`` of this file ("CLPS"): what tells it from the log's file and from others."""
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 """``PRAGMA user_version``: a store of another layout is rebuilt from the log, never converted."""
 
 BUSY_TIMEOUT_MS: Final = 5_000
@@ -113,6 +113,11 @@ class SqliteStore:
         """The position that the state includes; none in a fresh store."""
         with self.view() as reads:
             return reads.checkpoint()
+
+    def latest(self) -> Sequence[LogRecord]:
+        """The last record of each slice that the state includes, by slice."""
+        with self.view() as reads:
+            return reads.latest()
 
     def facts(self, keys: Collection[str]) -> dict[str, bytes]:
         """The facts of those individuals that the store knows, by key."""

@@ -30,6 +30,10 @@ CREATE TABLE checkpoint (
   stream INTEGER NOT NULL, partition INTEGER NOT NULL, next_offset INTEGER NOT NULL,
   PRIMARY KEY (stream, partition)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE latest (
+  stream INTEGER NOT NULL, partition INTEGER NOT NULL, "offset" INTEGER NOT NULL, key BLOB NOT NULL,
+  value BLOB NOT NULL, PRIMARY KEY (stream, partition)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE individual (id INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, facts BLOB) STRICT;
 CREATE TABLE history (
   sequence INTEGER PRIMARY KEY, individual INTEGER NOT NULL, event_id BLOB NOT NULL,
@@ -91,6 +95,13 @@ class Reads:
     def checkpoint(self) -> Position | None:
         """The position that the state includes."""
         return _checkpoint(self._connection)
+
+    def latest(self) -> Sequence[LogRecord]:
+        """The last record of each slice, by slice."""
+        rows = self._connection.execute(
+            'SELECT stream, partition, "offset", key, value FROM latest ORDER BY stream, partition'
+        )
+        return [LogRecord(Slice(_STREAMS[stream], partition), *record) for stream, partition, *record in rows]
 
     def facts(self, keys: Collection[str]) -> dict[str, bytes]:
         """The facts of those individuals, in one pass over the sorted keys."""
@@ -200,6 +211,13 @@ def _move_checkpoint(connection: apsw.Connection, change: Change) -> None:
         [
             (_STREAM_NUMBERS[slice_.stream], slice_.partition, offset)
             for slice_, offset in change.reached.as_dict().items()
+        ],
+    )
+    connection.executemany(
+        "INSERT OR REPLACE INTO latest VALUES (?, ?, ?, ?, ?)",
+        [
+            (_STREAM_NUMBERS[slice_.stream], slice_.partition, offset, key, value)
+            for slice_, offset, key, value in change.latest
         ],
     )
 

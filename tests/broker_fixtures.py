@@ -18,7 +18,7 @@ import pytest
 from tests.broker.jvm_broker import ROOT, BrokerUnavailableError, JvmBroker, JvmCluster, answers
 
 BROKERS_VARIABLE: Final = "CHOICE_LEDGER_TEST_KAFKA"
-#: Docker pulls an image of some 400 MB at the first run.
+#: Docker pulls images at the first run.
 DOCKER_READY_WITHIN_S: Final = 300.0
 #: What the Compose file publishes on the host.
 DOCKER_BROKERS: Final = "127.0.0.1:9092,127.0.0.1:9093,127.0.0.1:9094"
@@ -100,12 +100,6 @@ def _private_brokers(folder: Path) -> Iterator[JvmBrokerFactory]:
     finally:
         for broker in started:
             broker.close()
-
-
-@pytest.fixture
-def jvm_broker(tmp_path: Path) -> Iterator[JvmBrokerFactory]:
-    """Start brokers that the test may kill, freeze and restart: ``jvm_broker(setting_name="…")``."""
-    yield from _private_brokers(tmp_path)
 
 
 @pytest.fixture(scope="session")

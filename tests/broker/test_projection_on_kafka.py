@@ -67,7 +67,8 @@ def kafka_log(brokers: str, prefix: str, partitions: int) -> Iterator[tuple[Kafk
 
 def folded(source: EventSource, store: StateStore, limit: int) -> tuple[str, dict[str, list[bytes]]]:
     """The digest of all that a log holds, and every individual's history."""
-    Projector(source, store).catch_up(limit=limit)
+    reached = Projector(source, store).catch_up(limit=limit)
+    assert Projector(source, store).position == reached, "the state is believed when it is opened again"
     history = {key: [entry.value for entry in store.history(key)] for key, _ in store.scan()}
     return state_digest(store), history
 

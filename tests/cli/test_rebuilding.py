@@ -1,5 +1,6 @@
 """The state made anew: the same digest, put in place in one step, whatever happens in between."""
 
+import shutil
 import signal
 import subprocess
 import time
@@ -73,6 +74,26 @@ def test_a_state_of_another_log_is_told_and_made_anew(example: Cli, published: C
     assert "rebuild" in done.err
     assert published.does("rebuild").out == digest
     assert published.does("digest").out == digest
+
+
+def test_a_state_of_a_copy_that_went_on_apart_is_not_believed(published: Cli, tmp_path: Path) -> None:
+    """Of two copies that went on apart, the state of one says nothing of the other's opt-outs: it is told,
+    and `rebuild` makes the right one.
+    """
+    for name, individual in (("one", "ana"), ("other", "bob")):
+        copy = Cli(shutil.copytree(published.home, tmp_path / name), published.environment)
+        copy.does("choice", "record", individual, "--opt-out", "website.periodic_email")
+        copy.does("digest")
+    one = Cli(tmp_path / "one", published.environment)
+    digest = one.does("digest").out
+    for file in one.home.glob("state.db*"):
+        file.unlink()
+    for file in (tmp_path / "other").glob("state.db*"):
+        shutil.copy(file, one.home)
+    done = one("check", "ana", "website.periodic_email")
+    assert (done.code, done.out) == (6, "")
+    assert "choice-ledger rebuild" in done.err
+    assert one.does("rebuild").out == digest
 
 
 def test_a_rebuild_that_fails_leaves_nothing(example: Cli) -> None:

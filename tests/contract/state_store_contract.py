@@ -48,7 +48,7 @@ class StateStoreContract:
 
     def test_a_fresh_store_is_empty(self, store: StateStore) -> None:
         """A fresh store has no checkpoint and knows nobody."""
-        assert state_of(store) == (None, [], [], [], [], [])
+        assert state_of(store) == (None, [], [], [], [], [], [])
         assert store.facts(["t/ana"]) == {}
         assert store.history("t/ana") in ((), [])
 
@@ -396,6 +396,13 @@ class StateStoreContract:
         for use in (store.checkpoint, lambda: list(store.scan()), lambda: store.apply(change(None, START))):
             with pytest.raises(StoreFault):
                 use()
+
+    def test_13_the_latest_record_of_each_slice(self, store: StateStore) -> None:
+        """13: Of each slice the record that came last is given back, byte for byte, by slice."""
+        policy, one = LogRecord(POLICY_SLICE, 4, b"t", b"\x00"), LogRecord(ONE, 7, b"\xff", b"")
+        store.apply(change(None, position(5), latest=[policy, LogRecord(ZERO, 4, b"t/a", b"old")]))
+        store.apply(change(position(5), position(9, 8), latest=[one, LogRecord(ZERO, 8, b"t/b", b"new")]))
+        assert list(store.latest()) == [LogRecord(ZERO, 8, b"t/b", b"new"), one, policy]
 
 
 class DurableStateStoreContract(StateStoreContract):

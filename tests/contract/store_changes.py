@@ -61,6 +61,7 @@ def change(
     policies: Iterable[LogRecord] = (),
     quarantined: Iterable[QuarantineEntry] = (),
     resolved: Iterable[Resolution] = (),
+    latest: Iterable[LogRecord] = (),
 ) -> Change:
     """A change in which everything that is not named is empty."""
     return Change(
@@ -72,20 +73,23 @@ def change(
         tuple(policies),
         tuple(quarantined),
         tuple(resolved),
+        tuple(latest),
     )
 
 
 def full_change(expected: Position | None, number: int) -> Change:
     """A change with something of everything, all of it named by the number."""
     key = f"t/person-{number}"
+    policy = LogRecord(POLICY_SLICE, number, b"t", b"policy")
     return change(
         expected,
         position(number, policies=number),
         facts={key: b"facts"},
         reach=[ReachEntry(key, "website", number)],
         history=[(key, entry(number))],
-        policies=[LogRecord(POLICY_SLICE, number, b"t", b"policy")],
+        policies=[policy],
         quarantined=[bad(number, key)],
+        latest=[LogRecord(ZERO, number, key.encode(), b"value"), policy],
     )
 
 
@@ -99,4 +103,5 @@ def state_of(store: StateStore) -> tuple[object, ...]:
         list(store.policies()),
         list(store.reach("t", "website")),
         list(store.open_quarantine()),
+        list(store.latest()),
     )

@@ -59,6 +59,7 @@ def test_a_build_reads_what_it_holds(tmp_path: Path) -> None:
         list(made.policies),
         list(made.reach),
         list(made.quarantined),
+        list(made.latest),
     )
     assert building.known_ids([("t/person-1", entry(1).event_id)]) == {("t/person-1", entry(1).event_id)}
     assert building.facts(["t/person-1"]) == {"t/person-1": b"facts"}

@@ -305,6 +305,37 @@ def test_a_state_of_another_ledger_is_noticed() -> None:
 
 
 @pytest.mark.parametrize("partitions", [1, 6])
+@pytest.mark.parametrize("later", [0, 40])
+def test_a_state_of_a_copy_that_went_on_apart_is_noticed(partitions: int, later: int) -> None:
+    """A state of another copy of the ledger, as long and of one generation, is refused for the one record
+    that differs, in whichever slice, however much the log holds after it.
+    """
+    events = world_events(7)
+    store = projected(log_of(events, partitions))
+    for slice_, held in log_of(events, partitions).shared.slices.items():
+        log = log_of(events, partitions)
+        if held:
+            log.shared.slices[slice_][-1] = held[-1]._replace(value=held[-1].value + b"x")
+        for _ in range(later):
+            log.put(Slice(INDIVIDUALS, 0), b"acme/ana", b"unreadable")
+        if held:
+            with pytest.raises(PositionUnavailable, match="other events"):
+                Projector(log, store)
+        else:
+            Projector(log, store)
+
+
+def test_a_state_is_believed_wherever_its_batches_ended() -> None:
+    """A projector goes on from every moment of its state, also where the last record was set aside."""
+    log = log_of(world_events(7), 3)
+    log.put(Slice(INDIVIDUALS, 1), b"acme/ana", b"unreadable")
+    store = MemoryStore()
+    while Projector(log, store).step(1):
+        pass
+    assert store.checkpoint() == log.end()
+
+
+@pytest.mark.parametrize("partitions", [1, 6])
 def test_a_world_of_many_individuals(partitions: int) -> None:
     """A hundred worlds in one log, read in batches that cut them anywhere, fold as each does by itself."""
     events: list[Recorded] = []

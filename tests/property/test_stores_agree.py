@@ -107,7 +107,9 @@ def numbered(changes: list[Change]) -> Iterator[Change]:
         fresh = [e for e in change.quarantined if (e.place, e.scope, e.subject) not in seen]
         seen |= {(e.place, e.scope, e.subject) for e in fresh}
         record = LogRecord(RULES, number, b"t", b"%d" % number)
-        yield change._replace(expected=before, reached=reached, quarantined=fresh, policies=[record])
+        yield change._replace(
+            expected=before, reached=reached, quarantined=fresh, policies=[record], latest=[record]
+        )
         before = reached
 
 
@@ -116,6 +118,7 @@ def everything(reads: StateReads) -> list[object]:
     asked = [(key, event_id(number)) for key in KEYS_ALIKE for number in range(0, 401, 7)]
     return [
         reads.checkpoint(),
+        list(reads.latest()),
         reads.facts(KEYS_ALIKE),
         [list(reads.history(key)) for key in KEYS_ALIKE],
         reads.known_ids(asked),
