@@ -204,7 +204,10 @@ class IndividualsUnlinked(IndividualStreamEvent, frozen=True, kw_only=True):
 
 
 class QuarantineResolved(IndividualStreamEvent, frozen=True, kw_only=True):
-    """An operator settled the unreadable record at ``position`` (``stream/partition/offset``)."""
+    """An operator settled the unreadable record at ``position``: ``generation/stream/partition/offset``.
+
+    The generation is that of the ledger in which it was settled; in any other the event settles nothing.
+    """
 
     position: str
     how: str

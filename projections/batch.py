@@ -73,7 +73,7 @@ def fold_batch(
         history=[(each.key, _history_entry(each)) for each in taken],
         policies=policies,
         quarantined=batch.quarantined,
-        resolved=_resolutions(taken),
+        resolved=_resolutions(taken, start.generation),
         latest=list({record.slice: record for record in records}.values()),
     )
     return Folded(change, following)
@@ -182,6 +182,8 @@ def _history_entry(accepted: Accepted) -> HistoryEntry:
     )
 
 
-def _resolutions(taken: Iterable[Accepted]) -> list[Resolution]:
-    events = (each.recorded.event for each in taken)
-    return [Resolution(e.position, e.tenant) for e in events if isinstance(e, QuarantineResolved)]
+def _resolutions(taken: Iterable[Accepted], generation: str) -> list[Resolution]:
+    """What is settled in this ledger: of another one, a resolution is about another record at that place."""
+    resolved = [each.recorded.event for each in taken if isinstance(each.recorded.event, QuarantineResolved)]
+    ours = f"{generation}/"
+    return [Resolution(e.position[len(ours) :], e.tenant) for e in resolved if e.position.startswith(ours)]

@@ -46,7 +46,9 @@ def resolve(ctx: click.Context, place: str, how: str) -> None:
             raise refused("place", "must be one that `quarantine list` shows")
         tenant, individual = _settled_by(entry)
         how_heard = heard(ctx, ledger, tenant)
-        tell_receipt(ctx, record(ledger, ResolveQuarantine(individual, place, how), how_heard))
+        # Imported into another ledger, it must not settle what will stand at the same place there.
+        position = f"{ledger.source.generation}/{place}"
+        tell_receipt(ctx, record(ledger, ResolveQuarantine(individual, position, how), how_heard))
 
 
 def _settled_by(entry: QuarantineEntry) -> tuple[str, str]:

@@ -124,8 +124,23 @@ def test_an_unreadable_record_denies_until_it_is_settled(cli: Cli) -> None:
     cli.does("quarantine", "resolve", entry["place"], "--how", "read from the backup, and imported again")
     assert cli.does("quarantine", "list", "--json").json == []
     assert cli.does("check", "person-1", "website.email", "--json").json["reason"] == "purpose_not_declared"
-    (resolved,) = [line for line in cli("export").lines if line["type"] == "QuarantineResolved"]
-    assert (resolved["individual"], resolved["position"]) == ("person-1", "individuals/0/1")
+    lines = cli("export").lines
+    (resolved,) = [line for line in lines if line["type"] == "QuarantineResolved"]
+    (generation,) = [line["generation"] for line in lines if line["type"] == "LedgerBegun"]
+    assert (resolved["individual"], resolved["position"]) == ("person-1", f"{generation}/individuals/0/1")
+
+
+def test_a_resolution_settles_nothing_in_another_ledger(cli: Cli, tmp_path: Path) -> None:
+    """A resolution that was imported from another ledger leaves a bad record at the same place denying."""
+    cli.does("import", "-", stdin=b"\n".join(choice_line(number) for number in range(3)))
+    damage(cli.home, 1, b"nonsense")
+    cli.does("quarantine", "resolve", "individuals/0/1", "--how", "read from the backup")
+    other = Cli(tmp_path / "other", cli.environment)
+    other.does("import", "-", stdin=cli("export").out.encode())
+    damage(other.home, 1, b"nonsense")
+    (other.home / "state.db").unlink()
+    (entry,) = other.does("quarantine", "list", "--json").json
+    assert entry["place"] == "individuals/0/1"
 
 
 WIDER: dict[str, tuple[str, int, bytes | None, str, str]] = {

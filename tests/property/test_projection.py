@@ -33,6 +33,7 @@ from projections.sqlite_store import SqliteStore
 from tests.simulation.histories import generate
 from tests.simulation.logs import (
     A_DAY_LATER,
+    GENERATION,
     RawLog,
     interleaved_again,
     log_of,
@@ -264,16 +265,28 @@ def test_a_resolution_may_come_first(seed: int, limit: int) -> None:
     assert list(store.open_quarantine()) == []
 
 
-def resolving(place: str) -> QuarantineResolved:
-    """An operator's word that a place is settled."""
+def resolving(place: str, ledger: str = f"{GENERATION}/") -> QuarantineResolved:
+    """An operator's word that a place of a ledger is settled."""
     return QuarantineResolved(
         event_id="00000000-0000-4000-8000-00000000abcd",
         tenant=LEDGER_TENANT,
         individual="operator",
         occurred_at=A_DAY_LATER,
-        position=place or "individuals/0/0",
+        position=f"{ledger}{place}",
         how="read by hand: it repeats another record",
     )
+
+
+@pytest.mark.parametrize(
+    ("ledger", "still_open"),
+    [(f"{GENERATION}/", 0), ("88888888-8888-4888-8888-888888888888/", 1), ("", 1), (GENERATION, 1)],
+)
+def test_a_resolution_settles_in_its_own_ledger_alone(ledger: str, still_open: int) -> None:
+    """A resolution that came from another ledger, or names none, settles nothing at the same place here."""
+    log = log_of([])
+    bad = log.put(Slice(INDIVIDUALS, 0), b"acme/ana", b"unreadable")
+    log.put_event(Recorded(resolving(bad.place, ledger), A_DAY_LATER))
+    assert len(projected(log).open_quarantine()) == still_open
 
 
 @pytest.mark.parametrize("partitions", [1, 6])
