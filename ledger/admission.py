@@ -27,7 +27,7 @@ class Admitted(NamedTuple):
 
     key: bytes
     value: bytes
-    recorded_at: Micros
+    recorded: Recorded
     stamped: bool
 
 
@@ -46,12 +46,13 @@ def admit(proposal: Proposal, stamp: Micros) -> Admission:
     elif event.occurred_at > recorded_at:
         return _rejected(event.event_id, "occurred_after_recorded", "occurred_at", _OCCURRED_AFTER)
     try:
-        value = encode(Recorded(event, recorded_at))
+        recorded = Recorded(event, recorded_at)
+        value = encode(recorded)
     except RecordTooLarge:
         return _rejected(event.event_id, "too_large", "event", _TOO_LARGE)
     except InvalidEvent as fault:
         return _rejected(event.event_id, "invalid_event", fault.field, fault.message)
-    return Admitted(event.key.encode(), value, recorded_at, given is None)
+    return Admitted(event.key.encode(), value, recorded, given is None)
 
 
 def id_conflict(event_id: str) -> Rejected:

@@ -14,8 +14,9 @@ from typing import Final
 
 import msgspec
 
-from events.codec import RecordTooLarge, UndecodableRecord, decode, encode
-from events.envelope import LEDGER_TENANT, Actor, InvalidEvent
+from events.cloudevents import headers
+from events.codec import UndecodableRecord, decode
+from events.envelope import LEDGER_TENANT, Actor
 from events.instants import SECOND, Micros
 from events.policy_events import LedgerBegun
 from events.streams import (
@@ -29,11 +30,10 @@ from events.streams import (
     Stream,
     stream_of,
 )
-from events.union import Event, Recorded
-from ledger.dating import dated
+from events.union import Event
+from ledger.admission import Admitted, admit
 from ledger.kafka_client import ClientSettings
 from ledger.kafka_clock import ClockGuard, quorum_time_ms
-from ledger.kafka_headers import headers_of
 from ledger.kafka_producer import ProducerSettings, SupervisedProducer
 from ledger.kafka_reader import OffsetReader, ReaderSettings, RecordReader
 from ledger.kafka_shipment import NEVER_TOLD, Delivered, Fate, Outgoing, Refused, Shipment
@@ -272,34 +272,24 @@ class KafkaLog:
             self._producer.load(request.shipment, [entry.outgoing for entry in request.ready])
 
     def _prepared(self, proposal: Proposal) -> _Prepared | Rejected:
-        stamp = max(self._clock(), self._last + 1)
-        recorded_at = stamp if proposal.recorded_at is None else proposal.recorded_at
-        try:
-            event = dated(proposal.event, recorded_at) if proposal.heard_now else proposal.event
-            recorded = Recorded(event, recorded_at)
-            value = encode(recorded)
-        except RecordTooLarge as fault:
-            return _rejected(proposal.event, "too_large", "event", str(fault))
-        except InvalidEvent as fault:
-            return _rejected(
-                proposal.event, _REASONS.get(fault.field, "invalid_event"), fault.field, fault.message
-            )
-        if proposal.recorded_at is None:
-            self._last = stamp
-        return self._addressed(recorded, value)
+        admission = admit(proposal, max(self._clock(), self._last + 1))
+        if isinstance(admission, Rejected):
+            return admission
+        if admission.stamped:
+            self._last = admission.recorded.recorded_at
+        return self._addressed(admission)
 
-    def _addressed(self, recorded: Recorded, value: bytes) -> _Prepared:
-        event, key = recorded.event, recorded.event.key.encode()
-        slice_ = POLICIES_SLICE if stream_of(event) == POLICIES else self.slice_of(key)
-        topic = self._settings.plan.names[slice_.stream]
-        headers = headers_of(recorded, self._generation)
+    def _addressed(self, admitted: Admitted) -> _Prepared:
+        recorded = admitted.recorded
+        event = recorded.event
+        slice_ = POLICIES_SLICE if stream_of(event) == POLICIES else self.slice_of(admitted.key)
         outgoing = Outgoing(
             name=event.event_id,
-            topic=topic,
+            topic=self._settings.plan.names[slice_.stream],
             partition=slice_.partition,
-            key=key,
-            value=value,
-            headers=headers,
+            key=admitted.key,
+            value=admitted.value,
+            headers=tuple(headers(recorded)),
         )
         return _Prepared(event.event_id, recorded.recorded_at, slice_, outgoing)
 
@@ -324,9 +314,6 @@ class KafkaLog:
     def _refuse_if_closed(self) -> None:
         if self._closed:
             raise LogFault("the log is closed; open it again")
-
-
-_REASONS: Final = {"occurred_at": "occurred_after_recorded", "recorded_at": "invalid_time"}
 
 
 def open_kafka_log(settings: KafkaLogSettings, clock: Callable[[], Micros]) -> KafkaLog:

@@ -149,9 +149,10 @@ class MemoryLog:
         if first is not None and shared.deduplicates:
             return self._repeated(proposal, first)
         if admission.stamped:
-            shared.last_stamp = admission.recorded_at
+            shared.last_stamp = admission.recorded.recorded_at
         record = self._store(slice_, admission.key, event.event_id, admission.value)
-        return self._acknowledged(event.event_id, admission.recorded_at, record, repeated=first is not None)
+        recorded_at = admission.recorded.recorded_at
+        return self._acknowledged(event.event_id, recorded_at, record, repeated=first is not None)
 
     def _repeated(self, proposal: Proposal, first: LogRecord) -> Outcome:
         stored, event_id = decode(first.value), proposal.event.event_id

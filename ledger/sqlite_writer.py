@@ -172,7 +172,8 @@ class SqliteWriter:
             if isinstance(admission, Rejected):
                 outcomes.append(admission)
                 continue
-            key, value, recorded_at, is_stamped = admission
+            key, value, recorded, is_stamped = admission
+            recorded_at = recorded.recorded_at
             if is_stamped:
                 times.last = recorded_at
             event_id = proposal.event.event_id

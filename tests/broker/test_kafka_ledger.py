@@ -214,15 +214,14 @@ def test_records_are_cloud_events(kafka_brokers: str, plan: TopicPlan) -> None:
     event = choice(now() - SECOND, "ana")
     with opened(kafka_brokers, plan) as log:
         acknowledged(append(log, event)[0])
-        generation = log.generation
     (record,) = consumed(kafka_brokers, plan.individuals)
     message = KafkaMessage(headers=dict(record.headers), key=record.key, value=record.value)
     attributes = to_dict(from_binary(message, data_unmarshaller=lambda data: data))
     assert attributes["id"] == event.event_id
-    assert attributes["type"] == "org.choice-ledger.ChoiceMade"
-    assert attributes["source"] == f"urn:choice-ledger:{generation}:acme"
+    assert attributes["type"] == "org.choiceledger.events.ChoiceMade"
+    assert attributes["source"] == "/choice-ledger/individuals/acme"
     assert attributes["specversion"] == "1.0"
-    assert attributes["dataschema"].removeprefix("urn:choice-ledger:avro:") == record.value[2:10].hex()
+    assert attributes["dataschema"].removeprefix("urn:choice-ledger:schema:") == record.value[2:10].hex()
     assert b"ana" not in b"".join(value for _, value in record.headers)
 
 

@@ -25,7 +25,7 @@ def test_an_event_is_recorded_at_the_stamp() -> None:
     event = choice(STAMP)
     admitted = admit(Proposal(event), STAMP)
     assert isinstance(admitted, Admitted)
-    assert (admitted.key, admitted.recorded_at, admitted.stamped) == (b"acme/ana", STAMP, True)
+    assert (admitted.key, admitted.recorded.recorded_at, admitted.stamped) == (b"acme/ana", STAMP, True)
     assert decode(admitted.value).event == event
 
 
@@ -33,7 +33,7 @@ def test_an_import_keeps_its_time() -> None:
     """A proposal with a time of its own keeps it, and the stamp remains unused."""
     admitted = admit(Proposal(choice(STAMP - 5), STAMP - 2), STAMP)
     assert isinstance(admitted, Admitted)
-    assert (admitted.recorded_at, admitted.stamped) == (STAMP - 2, False)
+    assert (admitted.recorded.recorded_at, admitted.stamped) == (STAMP - 2, False)
     assert decode(admitted.value).recorded_at == STAMP - 2
 
 
