@@ -379,9 +379,8 @@ class SupervisedProducer:
             return
         ended = hold.client.discard()
         self._clients_discarded += 1
-        # The last client of a log that is closed goes quietly.
-        tell = _log.warning if not self._closing or self._pending else _log.debug
-        tell("kafka_client_discarded", error=fault.error, ended=ended, pending=len(self._pending))
+        if not self._closing or self._pending:  # The last client of a log that is closed goes quietly.
+            _log.warning("kafka_client_discarded", error=fault.error, ended=ended, pending=len(self._pending))
 
     def _tell_undetermined(self, fault: _Fault | None) -> None:
         """Tell the fate of what was refused and of what is past its deadline; no client holds it now."""
