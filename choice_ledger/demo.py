@@ -139,7 +139,7 @@ def play(ledger: LedgerAtHand, say: Say) -> None:
     for number, step in enumerate(STORY, start=1):
         due = [line for recorded_at, line in rest if recorded_at <= step.until]
         rest = rest[len(due) :]
-        recorded = import_lines(task, [due])["recorded"]
+        recorded = import_lines(task, [due]).counts["recorded"]
         ledger.catch_up()
         say("")
         news = f" ({recorded} of {len(due)} events are new)" if due else ""

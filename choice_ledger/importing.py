@@ -17,6 +17,9 @@ from ledger.log import BATCH_EVENTS_MAX, Acknowledged, EventLog, Outcome, Propos
 BATCH_BYTES_MAX: Final = 16 * 1024 * 1024
 """Bytes of the lines of one batch, so that long lines make short batches."""
 
+UNSTORED_LINES_MAX: Final = 100
+"""Lines in a row of which the log stores none, from which on a batch of them ends the import."""
+
 Ending: TypeAlias = Literal["recorded", "already_held", "noted", "refused", "unknown"]
 """How a line ended. ``noted``: the beginning of another ledger, which has no place in this one."""
 
@@ -55,21 +58,42 @@ class Import(NamedTuple):
     tell_fault: Callable[[LineFault], None]
 
 
+class Imported(NamedTuple):
+    """How the lines ended, and after which line it gave up because the log stores nothing any more."""
+
+    counts: Counter[Ending]
+    stopped_after: int | None = None
+
+
 class _Parsed(NamedTuple):
     number: int
     line: Line
 
 
-def import_lines(task: Import, batches: Iterable[Sequence[NumberedLine]]) -> Counter[Ending]:
-    """Record every good line, in order; count how the lines ended."""
+def import_lines(task: Import, batches: Iterable[Sequence[NumberedLine]]) -> Imported:
+    """Record every good line, in order; count how the lines ended.
+
+    Where the log stores nothing of batches of so many lines, as on a full disk, nothing further is tried. A
+    few may be at fault themselves: a record of theirs may be in the log and unreadable.
+    """
     counts: Counter[Ending] = Counter()
+    unstored = 0
     for batch in _parsed_batches(task, batches, counts):
         remaining = batch if task.held is None else _unheld(task, task.held, batch, counts)
         if remaining:
             proposals = [Proposal(parsed.line.event, parsed.line.recorded_at) for parsed in remaining]
-            for parsed, outcome in zip(remaining, task.log.append(proposals), strict=True):
+            outcomes = task.log.append(proposals)
+            for parsed, outcome in zip(remaining, outcomes, strict=True):
                 counts[_ending(task, parsed.number, outcome)] += 1
-    return counts
+            unstored = unstored + len(outcomes) if all(map(_is_unstored, outcomes)) else 0
+            if unstored >= UNSTORED_LINES_MAX:
+                return Imported(counts, batch[-1].number)
+    return Imported(counts)
+
+
+def _is_unstored(outcome: Outcome) -> bool:
+    """Whether it may be the log that is at fault, so that the next event would fare no better."""
+    return isinstance(outcome, Unknown) or (isinstance(outcome, Rejected) and outcome.reason == "storage")
 
 
 def _parsed_batches(

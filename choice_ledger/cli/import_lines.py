@@ -2,6 +2,7 @@
 
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import rich_click as click
@@ -14,7 +15,7 @@ from choice_ledger.cli.output import show_json, show_lines
 from choice_ledger.cli.progress import progress
 from choice_ledger.cli.session import opened
 from choice_ledger.exits import ExitCode, Failure
-from choice_ledger.importing import Ending, Import, import_lines
+from choice_ledger.importing import Ending, Import, Imported, import_lines
 from choice_ledger.knowledge import held_by, holds_its_own, waive_knowledge
 from choice_ledger.ledger_at_hand import LedgerAtHand
 from choice_ledger.reading_lines import line_batches
@@ -43,13 +44,15 @@ def command(ctx: click.Context, *, files: tuple[Path, ...], rewrite_knowledge: b
         check_readable(file)  # A wrong command line does nothing, not the files before the wrong one.
     with opened(ctx) as ledger:
         strict = _begin(ledger, why if rewrite_knowledge else None)
-        counts: Counter[Ending] = Counter()
-        for file in files:
-            counts += _import(ledger, file, strict=strict)
-        import_under_way.end(Path(ledger.settings.home))
+        counts, stopped = _import_all(ledger, files, strict=strict)
+        if not stopped:
+            import_under_way.end(Path(ledger.settings.home))
     _tell(counts, as_json=told_as_json(ctx))
     if counts["unknown"]:
-        raise Failure(ExitCode.UNKNOWN, f"{counts['unknown']} events may be recorded or not; import again")
+        unknown = f"{counts['unknown']} events may be recorded or not; import again"
+        raise Failure(ExitCode.UNKNOWN, f"{stopped}; {unknown}" if stopped else unknown)
+    if stopped:
+        raise Failure(ExitCode.UNAVAILABLE, f"{stopped}; make room or mend the log, and import again")
     if counts["refused"]:
         raise Failure(ExitCode.REFUSED, f"{counts['refused']} lines were refused; mend them and import again")
 
@@ -65,7 +68,23 @@ def _begin(ledger: LedgerAtHand, why_rewritten: str | None) -> bool:
     return has_own and why_rewritten is None
 
 
-def _import(ledger: LedgerAtHand, file: Path, *, strict: bool) -> Counter[Ending]:
+def _import_all(ledger: LedgerAtHand, files: Sequence[Path], *, strict: bool) -> tuple[Counter[Ending], str]:
+    """How all lines ended, and where the import gave up because the log stores nothing; empty if nowhere."""
+    counts: Counter[Ending] = Counter()
+    for number, file in enumerate(files, start=1):
+        imported = _import(ledger, file, strict=strict)
+        counts += imported.counts
+        if imported.stopped_after is not None:
+            left = ", nor the files after it" if number < len(files) else ""
+            where = "standard input" if str(file) == "-" else str(file)
+            return counts, (
+                f"the log stores nothing: what follows line {imported.stopped_after} of {where}"
+                f" was not tried{left}"
+            )
+    return counts, ""
+
+
+def _import(ledger: LedgerAtHand, file: Path, *, strict: bool) -> Imported:
     faults = FaultTeller(str(file))
     checks = strict or not ledger.log.deduplicates
     held = held_by(ledger, refuse_recorded_at=strict) if checks else None

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from choice_ledger.exits import ExitCode
 from events.lines import LINE_BYTES_MAX
+from ledger.log import BATCH_EVENTS_MAX
 from tests.cli.lines import RECORDED, choice_line, choice_lines
-from tests.cli.running import EXAMPLES, RUN_MAIN, Cli, process_environment
+from tests.cli.running import EXAMPLES, RUN_MAIN, Cli, command_line, process_environment
 
 WAIVED = "recorded_at of imported events kept beside events that this ledger recorded itself"
 KILLED_EVENTS = 6_000
@@ -286,3 +288,23 @@ def peak_mib(home: Path, *arguments: str) -> float:
     command = [sys.executable, "-c", program, *arguments]
     done = subprocess.run(command, env=process_environment(home), capture_output=True, check=True)
     return int(done.stderr.split()[-1]) / 1024
+
+
+def test_an_import_into_a_full_disk_stops(cli: Cli, tmp_path: Path) -> None:
+    """Where the log can grow no more the import ends after one batch, says where, and is run again later."""
+    file, unread = tmp_path / "events.ndjson", tmp_path / "more.ndjson"
+    file.write_bytes(choice_lines(BATCH_EVENTS_MAX + 1))
+    unread.write_bytes(choice_line(BATCH_EVENTS_MAX + 1))
+    cli.does("digest")
+    done = subprocess.run(
+        ["bash", "-c", 'ulimit -f 400 && exec "$@"', "-", *command_line("import", str(file), str(unread))],
+        env=process_environment(cli.home),
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    told = done.stderr.decode()
+    assert done.returncode == ExitCode.UNKNOWN, told[-200:]
+    assert f"what follows line {BATCH_EVENTS_MAX} of {file} was not tried, nor the files after it" in told
+    assert len(told.splitlines()) == BATCH_EVENTS_MAX + 1
+    assert cli.does("import", str(file), str(unread), "--json").json["recorded"] == BATCH_EVENTS_MAX + 2

@@ -12,7 +12,7 @@ import pytest
 from choice_ledger.content_store import ContentStore
 from choice_ledger.exits import ExitCode, Failure
 from choice_ledger.exporting import Unreadable, exported
-from choice_ledger.importing import BATCH_BYTES_MAX, Import, LineFault, import_lines
+from choice_ledger.importing import BATCH_BYTES_MAX, UNSTORED_LINES_MAX, Import, LineFault, import_lines
 from choice_ledger.knowledge import held_by, holds_its_own, waive_knowledge
 from choice_ledger.ledger_at_hand import LedgerAtHand, records_between
 from choice_ledger.reading_lines import NumberedLine
@@ -27,7 +27,7 @@ from events.streams import INDIVIDUALS, POLICIES, LogRecord, Position, Slice
 from events.terms import Terms
 from events.union import Recorded
 from ledger.commands import Heard, LinkIndividuals, PublishPolicy, RecordChoice
-from ledger.log import BATCH_EVENTS_MAX, EventLog, Outcome, Proposal, Unknown
+from ledger.log import BATCH_EVENTS_MAX, EventLog, Outcome, Proposal, Rejected, Unknown
 from ledger.memory_log import MemoryLog, MemoryRecords
 from projections.memory_store import MemoryStore
 from projections.projector import Projector
@@ -201,10 +201,24 @@ def test_an_unknown_outcome_names_the_id_to_send_again(tmp_path: Path) -> None:
 def test_lines_of_unknown_outcome_are_counted_and_told(tmp_path: Path) -> None:
     """An import tells each line of which it is unknown whether it was recorded."""
     ledger, faults = at_hand(tmp_path, log=Silent()), list[LineFault]()
-    counts = import_lines(Import(ledger.log, None, faults.append), [lines_of(choice(START), choice(START))])
+    counts, _ = import_lines(
+        Import(ledger.log, None, faults.append), [lines_of(choice(START), choice(START))]
+    )
     assert dict(counts) == {"unknown": 2}
     assert [fault.number for fault in faults] == [1, 2]
     assert "import it again" in faults[0].message
+
+
+@pytest.mark.parametrize(
+    ("lines", "stopped_after"), [(UNSTORED_LINES_MAX - 1, None), (UNSTORED_LINES_MAX, UNSTORED_LINES_MAX)]
+)
+def test_an_import_stops_where_the_log_stores_nothing(
+    lines: int, stopped_after: int | None, tmp_path: Path
+) -> None:
+    """A few lines of unknown outcome stop nothing; from the limit on the import tells where it gave up."""
+    task = Import(at_hand(tmp_path, log=Silent()).log, None, lambda _: None)
+    imported = import_lines(task, [lines_of(*(choice(START) for _ in range(lines)))])
+    assert imported == ({"unknown": lines}, stopped_after)
 
 
 def lines_of(*events: ChoiceMade) -> list[NumberedLine]:
@@ -281,7 +295,7 @@ def test_what_is_held_is_told(ledger: LedgerAtHand) -> None:
     changed = choice(START, purpose="website.other", event_id=conflicting.event_id)
     faults: list[LineFault] = []
     task = Import(ledger.log, held_by(ledger, refuse_recorded_at=False), faults.append)
-    counts = import_lines(task, [lines_of(held_one, changed, new)])
+    counts, _ = import_lines(task, [lines_of(held_one, changed, new)])
     assert dict(counts) == {"already_held": 1, "refused": 1, "recorded": 1}
     assert [(fault.number, fault.field) for fault in faults] == [(2, "event_id")]
 
@@ -297,9 +311,12 @@ def test_an_import_cuts_what_it_appends(tmp_path: Path) -> None:
         generation = str(uuid.UUID(int=0))
 
         def append(self, proposals: Sequence[Proposal]) -> tuple[Outcome, ...]:
-            """Count, and say unknown."""
+            """Count, and refuse."""
             sizes.append(len(proposals))
-            return tuple(Unknown(proposal.event.event_id, "") for proposal in proposals)
+            return tuple(
+                Rejected(event_id=proposal.event.event_id, reason="clock", field="", message="")
+                for proposal in proposals
+            )
 
         def close(self) -> None:
             """Nothing to give back."""
