@@ -9,7 +9,7 @@ import re
 import shutil
 import subprocess
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -23,8 +23,6 @@ DOCKER_READY_WITHIN_S: Final = 300.0
 #: What the Compose file publishes on the host.
 DOCKER_BROKERS: Final = "127.0.0.1:9092,127.0.0.1:9093,127.0.0.1:9094"
 LONG_FACTOR: Final = 10
-
-JvmBrokerFactory = Callable[..., JvmBroker]
 
 
 @pytest.fixture(scope="session")
@@ -81,32 +79,17 @@ def kafka_brokers(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempP
         broker.close()
 
 
-def _private_brokers(folder: Path) -> Iterator[JvmBrokerFactory]:
-    started: list[JvmBroker] = []
-
-    def start(**settings: str) -> JvmBroker:
-        """Start a broker with the settings given, their dots written as underscores."""
-        named = {name.replace("_", "."): value for name, value in settings.items()}
-        broker = JvmBroker(folder / f"broker-{len(started)}", named)
-        started.append(broker)
-        try:
-            broker.start()
-        except BrokerUnavailableError as unavailable:
-            no_broker(str(unavailable))
-        return broker
-
-    try:
-        yield start
-    finally:
-        for broker in started:
-            broker.close()
-
-
 @pytest.fixture(scope="session")
 def faulty_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JvmBroker]:
     """One private broker for all fault tests; each leaves it running and thawed."""
-    for start in _private_brokers(tmp_path_factory.mktemp("faulty")):
-        yield start()
+    broker = JvmBroker(tmp_path_factory.mktemp("kafka") / "faulty")
+    try:
+        broker.start()
+        yield broker
+    except BrokerUnavailableError as unavailable:
+        no_broker(str(unavailable))
+    finally:
+        broker.close()
 
 
 @pytest.fixture
