@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, Literal, NamedTuple, Protocol, TypeAlias, assert_never
 
 from choice_ledger.reading_lines import NumberedLine
+from events.instants import INSTANT_MAX, Micros
 from events.lines import InvalidLine, Line, parse_line
 from events.policy_events import LedgerBegun
 from ledger.log import BATCH_EVENTS_MAX, Acknowledged, EventLog, Outcome, Proposal, Rejected, Unknown
@@ -56,13 +57,17 @@ class Import(NamedTuple):
     log: EventLog
     held: Held | None
     tell_fault: Callable[[LineFault], None]
+    now: Micros = INSTANT_MAX
 
 
 class Imported(NamedTuple):
-    """How the lines ended, and after which line it gave up because the log stores nothing any more."""
+    """How the lines ended, after which line it gave up because the log stores nothing any more, and how many
+    bear a ``recorded_at`` after ``Import.now``: until then they outlast every choice that comes later.
+    """
 
     counts: Counter[Ending]
     stopped_after: int | None = None
+    ahead: int = 0
 
 
 class _Parsed(NamedTuple):
@@ -77,18 +82,19 @@ def import_lines(task: Import, batches: Iterable[Sequence[NumberedLine]]) -> Imp
     few may be at fault themselves: a record of theirs may be in the log and unreadable.
     """
     counts: Counter[Ending] = Counter()
-    unstored = 0
+    unstored = ahead = 0
     for batch in _parsed_batches(task, batches, counts):
         remaining = batch if task.held is None else _unheld(task, task.held, batch, counts)
         if remaining:
+            ahead += sum((parsed.line.recorded_at or 0) > task.now for parsed in remaining)
             proposals = [Proposal(parsed.line.event, parsed.line.recorded_at) for parsed in remaining]
             outcomes = task.log.append(proposals)
             for parsed, outcome in zip(remaining, outcomes, strict=True):
                 counts[_ending(task, parsed.number, outcome)] += 1
             unstored = unstored + len(outcomes) if all(map(_is_unstored, outcomes)) else 0
             if unstored >= UNSTORED_LINES_MAX:
-                return Imported(counts, batch[-1].number)
-    return Imported(counts)
+                return Imported(counts, batch[-1].number, ahead)
+    return Imported(counts, None, ahead)
 
 
 def _is_unstored(outcome: Outcome) -> bool:

@@ -11,7 +11,7 @@ from choice_ledger import import_under_way
 from choice_ledger.cli.faults import FaultTeller
 from choice_ledger.cli.files import check_readable, opened_file, size_of
 from choice_ledger.cli.options import common, told_as_json
-from choice_ledger.cli.output import show_json, show_lines
+from choice_ledger.cli.output import show_json, show_lines, warn
 from choice_ledger.cli.progress import progress
 from choice_ledger.cli.session import opened
 from choice_ledger.exits import ExitCode, Failure
@@ -74,6 +74,11 @@ def _import_all(ledger: LedgerAtHand, files: Sequence[Path], *, strict: bool) ->
     for number, file in enumerate(files, start=1):
         imported = _import(ledger, file, strict=strict)
         counts += imported.counts
+        if imported.ahead:
+            warn(
+                f"{imported.ahead} lines of {file} bear a recorded_at later than this machine's clock; until "
+                "then they outlast every choice that is made: see to the clocks"
+            )
         if imported.stopped_after is not None:
             left = ", nor the files after it" if number < len(files) else ""
             where = "standard input" if str(file) == "-" else str(file)
@@ -97,7 +102,7 @@ def _import(ledger: LedgerAtHand, file: Path, *, strict: bool) -> Imported:
             reached(read)
 
         batches = line_batches(stream, LINE_BYTES_MAX, tell_read)
-        return import_lines(Import(ledger.log, held, faults.tell), batches)
+        return import_lines(Import(ledger.log, held, faults.tell, ledger.clock()), batches)
 
 
 def _tell(counts: Counter[Ending], *, as_json: bool) -> None:

@@ -308,3 +308,13 @@ def test_an_import_into_a_full_disk_stops(cli: Cli, tmp_path: Path) -> None:
     assert f"what follows line {BATCH_EVENTS_MAX} of {file} was not tried, nor the files after it" in told
     assert len(told.splitlines()) == BATCH_EVENTS_MAX + 1
     assert cli.does("import", str(file), str(unread), "--json").json["recorded"] == BATCH_EVENTS_MAX + 2
+
+
+def test_lines_from_the_future_are_warned_of(cli: Cli) -> None:
+    """A `recorded_at` that no clock has reached is kept, and whoever imports it is told what that means."""
+    future = "2999-01-01T00:00:00.000000Z"
+    lines = choice_lines(2) + choice_line(7, recorded_at=future, occurred_at=future) + b"\n"
+    done = cli.does("import", "-", stdin=lines)
+    assert "1 lines of - bear a recorded_at later than this machine's clock" in done.err
+    assert len(cli.exported()) == 3
+    assert "later than" not in cli.does("import", "-", stdin=choice_lines(2)).err
