@@ -86,11 +86,6 @@ class Restriction(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     purposes: tuple[str, ...] | None
     over_from: Micros | None
 
-    @property
-    def order(self) -> OrderKey:
-        """The order of an individual's events."""
-        return (self.occurred_at, self.recorded_at, self.event_id)
-
 
 class Compelled(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """A disclosure that the law compels, while ``since <= t < to``."""
