@@ -13,6 +13,7 @@ from typing import Final, TypeAlias
 from choice_ledger.policy_yaml import Entry, Mapping, Node, PolicyFileError, Scalar, Sequence, path_to
 from events.envelope import InvalidEvent, check_key, check_name, check_selector, check_text
 from events.instants import format_duration, format_instant, parse_duration, parse_instant
+from events.line_fields import may_be_shown
 
 Value: TypeAlias = object
 """A plain value of the line format: text, integer, truth value, list, mapping; null after a fault."""
@@ -172,8 +173,7 @@ def mapping_of(rules: dict[str, Rule], required: Collection[str] = ()) -> Rule:
         entries = {entry.key: entry for entry in node.entries}
         for entry in node.entries:
             if entry.key not in rules:
-                hint = _hint(entry.key, rules)
-                reader.fault(entry.line, path_to(where, entry.key), f"is no field here; {hint}")
+                _report_unknown(reader, entry, where, rules)
         values: dict[str, Value] = {}
         for field_name, field_rule in rules.items():
             given = entries.get(field_name)
@@ -185,6 +185,15 @@ def mapping_of(rules: dict[str, Rule], required: Collection[str] = ()) -> Rule:
         return values
 
     return rule
+
+
+def _report_unknown(reader: Reader, entry: Entry, where: str, known: Collection[str]) -> None:
+    """Note an unknown field, by name where it looks like one: keys too may hold what they should not."""
+    if may_be_shown(entry.key):
+        message = f"is no field here; {_hint(entry.key, known)}"
+        reader.fault(entry.line, path_to(where, entry.key), message)
+    else:
+        reader.fault(entry.line, where, f"holds an unknown field; there are {_listed(known)}")
 
 
 def table_of(key_rule: Rule, value_rule: Rule) -> Rule:

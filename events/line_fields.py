@@ -137,7 +137,7 @@ def _plain(fields: Json, plan: Plan, path: str) -> Json:
     if not plain.keys() <= plan.names:
         raise _unknown(plain.keys() - plan.names, path)
     for name, parse, _ in plan.texts:
-        if plain.get(name) is not None:
+        if name in plain:
             plain[name] = _parsed(plain[name], parse, path + name)
     for name, inner, many in plan.within:
         value = plain.get(name)
@@ -149,6 +149,8 @@ def _plain(fields: Json, plan: Plan, path: str) -> Json:
 
 
 def _parsed(value: Json, parse: Callable[[str], Micros], path: str) -> Micros:
+    if value is None:
+        raise InvalidField(path, "is required")
     if not isinstance(value, str):
         raise InvalidField(path, "must be text, not a number or anything else")
     try:
@@ -157,11 +159,15 @@ def _parsed(value: Json, parse: Callable[[str], Micros], path: str) -> Micros:
         raise InvalidField(path, str(fault)) from None
 
 
+def may_be_shown(name: str) -> bool:
+    """Whether an unknown field's name is short and looks like one, so that an error may repeat it."""
+    return name.isascii() and name.isidentifier() and len(name) <= FIELD_NAME_SHOWN_MAX
+
+
 def _unknown(names: set[Any], path: str) -> InvalidField:
     """Name the first unknown field, where its name looks like one: keys too may hold what they should not."""
     name = min(str(name) for name in names)
-    shown = name.isascii() and name.isidentifier() and len(name) <= FIELD_NAME_SHOWN_MAX
-    if shown:
+    if may_be_shown(name):
         return InvalidField(path + name, "is no field that may stand here")
     return InvalidField(path.rstrip("."), "holds an unknown field")
 

@@ -5,6 +5,7 @@ without the JSON, for commands and policy files. No error ever repeats a value: 
 never have been in it.
 """
 
+import codecs
 import json
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
@@ -85,6 +86,8 @@ def event_to_fields(event: Event) -> Fields:
 def _object(raw: bytes) -> Fields:
     if len(raw) > LINE_BYTES_MAX:
         raise InvalidLine("", f"the line is longer than {LINE_BYTES_MAX} bytes")
+    if raw.startswith(codecs.BOM_UTF8):
+        raise InvalidLine("", "the line begins with a byte-order mark; save the file as UTF-8 without one")
     try:
         fields = msgspec.json.decode(raw)
         _check_names(raw, fields)

@@ -327,3 +327,14 @@ def test_a_message_that_is_not_known_is_not_passed_on() -> None:
     """A message of the library that none of ours stands for could repeat a value, so it is replaced."""
     said = _msgspec_said(f"Invalid value '{SECRET}'", "tenant", plan_of(EVENT_TYPES["ChoiceMade"]))
     assert said == ("tenant", "is no value that this field may have")
+
+
+def test_what_is_no_event_is_told_in_words() -> None:
+    """An instant that is null is required, and a byte-order mark is called one."""
+    for line, field, message in (
+        (b'{"type":"IndividualErased","occurred_at":null}', "occurred_at", "is required"),
+        (b'\xef\xbb\xbf{"type":"IndividualErased"}', "", "byte-order mark"),
+    ):
+        with pytest.raises(InvalidLine, match=message) as caught:
+            parse_line(line)
+        assert caught.value.field == field
