@@ -2,7 +2,10 @@
 
 import importlib
 import os
+import re
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import rich_click as click
@@ -63,6 +66,18 @@ PANELS: Final[dict[str, tuple[str, ...]]] = {
 """Under which heading ``--help`` shows each sub-command."""
 
 
+ARGUMENTS: Final = "choice_ledger.arguments"
+"""Where a context keeps what was written after the program's name."""
+
+WORD_SHOWN_MAX: Final = 64
+"""Characters of a word of the command line that a message repeats; a longer one is no slip of the pen."""
+
+WORD_HIDDEN_MIN: Final = 3
+"""Characters from which on a word is hidden: shorter ones name nobody, and stand in other words too."""
+
+_PLAIN_WORD: Final = re.compile(r"-{0,2}[A-Za-z_][A-Za-z0-9_-]*", re.ASCII)
+
+
 class LazyGroup(click.RichGroup):
     """The root group. ``--help`` shows the table; only the command that is called is imported."""
 
@@ -84,6 +99,23 @@ class LazyGroup(click.RichGroup):
             self.commands[args[0]] = load(args[0])
         return super().resolve_command(ctx, args)
 
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,  # noqa: ANN401 - click's own
+    ) -> click.Context:
+        """Keep the arguments, of which no message may repeat what could be about a person."""
+        arguments = tuple(args)
+        try:
+            ctx = super().make_context(info_name, args, parent, **extra)
+        except click.UsageError as fault:
+            hide_values(fault, arguments)
+            raise
+        ctx.meta[ARGUMENTS] = arguments
+        return ctx
+
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's own signature
         """Run the command; tell a failure in one line on standard error, and end with its code."""
         for_programs = "--json" in ctx.args  # Known before the command's own options are read.
@@ -94,6 +126,7 @@ class LazyGroup(click.RichGroup):
             show_failure(failure, as_json=told_as_json(ctx))
             ctx.exit(failure.code)
         except click.UsageError as fault:
+            hide_values(fault, ctx.meta[ARGUMENTS])
             if not for_programs:
                 raise
             show_failure(misused(fault), as_json=True)
@@ -110,6 +143,21 @@ class LazyGroup(click.RichGroup):
             show_failure(failure_of(fault), as_json=told_as_json(ctx))
             ctx.exit(failure_of(fault).code)
         return result
+
+
+def without_values(message: str, arguments: Sequence[str]) -> str:
+    """A message of the framework without the words of the command line that are neither names nor options."""
+    parts = {part for word in arguments for part in (word, *word.split("=", 1))}
+    for part in sorted(parts, key=len, reverse=True):
+        is_shown = len(part) <= WORD_SHOWN_MAX and _PLAIN_WORD.fullmatch(part) is not None
+        if not is_shown and len(part) >= WORD_HIDDEN_MIN:
+            message = message.replace(part, "…").replace(repr(part)[1:-1], "…")
+    return message
+
+
+def hide_values(fault: click.UsageError, arguments: Sequence[str]) -> None:
+    """Take out of the framework's message what it repeats of the command line."""
+    fault.message = without_values(fault.message, arguments)  # type: ignore[misc]  # Its own words are no longer said.
 
 
 def misused(fault: click.UsageError) -> Failure:
@@ -160,7 +208,45 @@ def root() -> None:
 
 def main() -> None:
     """Run the command line, as the installed script does."""
+    open_closed_streams()
+    sys.exit(_flushed(_run()))
+
+
+def _run() -> object:
+    """Run it; the code with which it ends."""
     try:
         root(prog_name="choice-ledger")
+    except SystemExit as ended:
+        return ended.code
     except KeyboardInterrupt:
-        sys.exit(ExitCode.INTERRUPTED)
+        return ExitCode.INTERRUPTED
+    except OSError as fault:  # Help is written before any command runs.
+        return _untold(fault)
+    return ExitCode.OK
+
+
+def _flushed(code: Any) -> Any:  # noqa: ANN401 - whatever ``sys.exit`` was given
+    """Write out what is left; the code, or another where all went well and that cannot be told."""
+    try:
+        sys.stdout.flush()
+    except OSError as fault:
+        close_standard_output()
+        return code or _untold(fault)
+    return code
+
+
+def _untold(fault: OSError) -> ExitCode:
+    if isinstance(fault, BrokenPipeError):
+        return ExitCode.PIPE_CLOSED
+    show_failure(failure_of(fault), as_json=False)
+    return failure_of(fault).code
+
+
+def open_closed_streams() -> None:
+    """Where the caller closed a standard stream, read nothing and write nowhere.
+
+    Else a file that is opened next, such as the log, would get the number of the stream.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - for as long as the program runs

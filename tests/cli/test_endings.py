@@ -163,3 +163,31 @@ def test_help_of_every_command(tmp_path: Path) -> None:
     for name in COMMANDS:
         assert "Usage: choice-ledger" in cli.does(name, "--help").out
     assert not cli.home.exists()
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_stream_that_the_caller_closed_is_no_defect(closed: str, cli: Cli) -> None:
+    """With a standard stream closed the command does its work, and no file of the ledger takes its number."""
+    done = in_shell(cli, f'"$@" {closed}', "choice", "record", "ana", "--opt-out", "website")
+    assert (done.returncode, b"error" in done.stderr) == (0, False)
+    assert len(cli.exported()) == 1
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("check", "--help"), ("export",), ("config", "show")])
+def test_output_that_finds_no_room_is_told_once(arguments: tuple[str, ...], cli: Cli) -> None:
+    """Where the output cannot be written, help included, one line says so, without a traceback."""
+    cli.does("digest")
+    done = in_shell(cli, '"$@" >/dev/full', *arguments)
+    assert done.returncode == ExitCode.UNAVAILABLE
+    assert done.stderr == b"error: the machine refuses: No space left on device; make room and try again\n"
+
+
+def in_shell(cli: Cli, script: str, *arguments: str) -> "subprocess.CompletedProcess[bytes]":
+    """A command in a process of its own, whose streams a shell has redirected."""
+    return subprocess.run(
+        ["bash", "-c", script, "-", *command_line(*arguments)],
+        env=process_environment(cli.home),
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )

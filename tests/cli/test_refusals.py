@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from choice_ledger.cli.root import WORD_HIDDEN_MIN, WORD_SHOWN_MAX, without_values
 from tests.cli.running import EXAMPLES, Cli
 
 EVENT_ID = "0197f3a0-0000-7000-8000-000000000001"
@@ -244,3 +245,33 @@ def test_brokers_that_do_not_answer_are_told(cli: Cli) -> None:
     done = cli("check", "ana", "website", "--kafka", "127.0.0.1:1")
     assert done.code == 5
     assert "no Kafka broker answers at 127.0.0.1:1" in done.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("ana.smith@example.com",),
+        ("--ana.smith@example.com",),
+        ("check", "ana", "website", "ana.smith@example.com"),
+        ("check", "ana", "website", "--ana.smith@example.com=1"),
+        ("disclosure", "record", "ana", "--role=ana.smith@example.com"),
+        ("choice", "ana.smith@example.com"),
+    ],
+)
+@pytest.mark.parametrize("more", [(), ("--json",)])
+def test_a_wrong_command_line_is_told_without_its_values(
+    arguments: tuple[str, ...], more: tuple[str, ...], cli: Cli
+) -> None:
+    """What is no name and no option may be about a person: the message leaves it out."""
+    done = cli(*arguments, *more)
+    assert done.code == 2
+    assert "smith" not in done.err
+
+
+def test_a_name_on_a_wrong_command_line_is_told() -> None:
+    """A slip of the pen is named up to the limit of a word; anything longer, or with other signs, is not."""
+    longest, short = "x" * WORD_SHOWN_MAX, "@" * WORD_HIDDEN_MIN
+    words = (longest, longest + "y", short, short[:-1], "--opt-out=O'Brien", "--opt-in")
+    said = [without_values(f"no {word!r}", words) for word in words]
+    assert said == [f"no '{longest}'", "no '…'", "no '…'", "no '@@'", 'no "…"', "no '--opt-in'"]
+    assert without_values('bad "O\'Brien"', words) == 'bad "…"'
