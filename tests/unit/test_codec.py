@@ -9,7 +9,7 @@ import pytest
 from cloudevents.core.bindings.kafka import KafkaMessage, from_binary_event
 from fastavro import schemaless_writer
 
-from events.cloudevents import CONTENT_TYPE, headers
+from events.cloudevents import CONTENT_TYPE, SHARED_MAX, headers
 from events.codec import (
     RecordTooLarge,
     UndecodableRecord,
@@ -206,3 +206,12 @@ def test_headers_do_not_name_the_individual() -> None:
     assert b"theodora7" not in said
     assert b"nikephoros9" not in said
     assert b"asked" not in said
+
+
+def test_headers_are_their_own_tenants() -> None:
+    """Each tenant's events have that tenant's headers, also with more tenants than are kept at hand."""
+    names = [f"tenant-{number}" for number in range(SHARED_MAX + 1)]
+    for tenant in (*names, *names):
+        event = msgspec.structs.replace(OPT_OUT, tenant=tenant)
+        source = dict(headers(Recorded(event, AT)))["ce_source"]
+        assert source == f"/choice-ledger/individuals/{tenant}".encode()
