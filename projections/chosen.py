@@ -79,10 +79,8 @@ def covers_question(plan: Plan, choice: Choice) -> bool:
 def _referred_to(plan: Plan, choice: Choice, notices: Sequence[Notice]) -> Told | None:
     """The version an opt-in refers to: the standing one it names for this policy, else the one told last."""
     line = plan.line
-    if line is None:
-        return None
     for policy_id, version in choice.versions:
-        if policy_id == line.policy_id and version in line.versions:
+        if line is not None and policy_id == line.policy_id and version in line.versions:
             return plan.told(version)
     before = [notice for notice in notices if notice.counts_from <= choice.occurred_at]
     return plan.told(before[-1].version) if before else None
