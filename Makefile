@@ -13,7 +13,7 @@ RUN_STAMP := $(VENV)/.installed-run
 DEV_STAMP := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-kafka million test tests lint types contracts format lock audit bench long coverage clean
+.PHONY: help demo demo-kafka million test tests lint types contracts core format lock audit bench long coverage clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,7 +42,7 @@ demo: $(RUN_STAMP) ## the worked example on the embedded log: nothing but Python
 demo-kafka: $(DEV_STAMP) ## the same on Kafka: the brokers in CHOICE_LEDGER_KAFKA, Docker's, or one in a JVM
 	@$(BIN)/python -m tests.broker.with_kafka $(BIN)/choice-ledger demo
 
-test: lint types contracts tests ## everything that CI checks, the broker's tests included
+test: lint types contracts core tests ## everything that CI checks, the broker's tests included
 
 lint: $(DEV_STAMP) ## style, format and undeclared dependencies
 	$(BIN)/ruff check $(SOURCES)
@@ -54,6 +54,10 @@ types: $(DEV_STAMP) ## mypy --strict over the packages and the tests
 
 contracts: $(DEV_STAMP) ## import directions, and the purity of the core
 	$(BIN)/lint-imports --no-logo
+
+core: $(DEV_STAMP) ## the pure core: its unit tests and vectors reach every branch of it
+	$(BIN)/python -m pytest --quiet --cov=events --cov=ledger --cov=projections --cov-report= tests/unit tests/vectors
+	$(BIN)/coverage report --include="$$($(BIN)/python -m tests.tidy.core_files)" --fail-under=100
 
 tests: $(DEV_STAMP) ## the tests alone (PYTEST_ARGS="-k notice" for some)
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
