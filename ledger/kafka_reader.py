@@ -36,7 +36,7 @@ POLL_RECORDS: Final = 500
 AHEAD_RECORDS_MAX: Final = 50_000
 """Records kept for later reads while a slow slice is waited for. Above it the slow one waits its turn."""
 
-FETCH_BYTES: Final = 4 * 1024 * 1024
+FETCH_BYTES: Final = 1024 * 1024
 """Bytes that one partition gives at once: larger for a rebuild, bounded for memory."""
 
 
