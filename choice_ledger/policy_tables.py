@@ -38,11 +38,12 @@ def list_rows(policies: TenantPolicies, now: Micros) -> list[tuple[str, ...]]:
 
 
 def state_of(policies: TenantPolicies, version: Version, now: Micros) -> str:
-    """Whether a version is in force at an instant, was, or will be."""
-    in_force = policies.known_at(None).lines[version.policy_id].at(now)
-    if in_force is version:
+    """Whether a version is in force at an instant, will be, or no longer can be: it was, or was overtaken."""
+    line = policies.known_at(None).lines[version.policy_id]
+    if line.at(now) is version:
         return "in force" if version.terms else "withdrawn"
-    return "to come" if version.effective_at > now else "superseded"
+    comes = version.effective_at > now and any(coming is version for coming in line.in_force)
+    return "to come" if comes else "superseded"
 
 
 def policy_json(policies: TenantPolicies, now: Micros) -> list[dict[str, object]]:

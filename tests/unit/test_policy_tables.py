@@ -58,6 +58,15 @@ def test_a_version_is_to_come_then_in_force_then_superseded() -> None:
     assert states(policies, T0 + 10 * DAY) == ["superseded", "in force"]
 
 
+def test_a_version_that_is_overtaken_is_never_to_come() -> None:
+    """Where a later version takes effect first, the one before it is superseded, its day still ahead."""
+    policies = published(
+        amended(1, T0, EMAIL), amended(2, T0 + 10 * DAY, EMAIL), amended(3, T0 + 5 * DAY, EMAIL)
+    )
+    assert states(policies, T0) == ["in force", "superseded", "to come"]
+    assert states(policies, T0 + 10 * DAY) == ["superseded", "superseded", "in force"]
+
+
 def test_a_version_without_purposes_is_a_withdrawal() -> None:
     """From a version with no purposes on, the policy is withdrawn, and not in force."""
     policies = published(amended(1, T0, EMAIL), amended(2, T0 + DAY))
