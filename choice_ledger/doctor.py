@@ -83,7 +83,7 @@ def check_modes(home: Path) -> Finding:
 
 def check_lag(ledger: LedgerAtHand) -> Finding:
     """How far the state is behind the log. It is caught up by whatever command comes next."""
-    behind = records_between(ledger.projector.position, ledger.source.end())
+    behind = records_between(ledger.folding.position, ledger.source.end())
     state: State = "ok" if behind == 0 else "warning"
     return Finding(check="lag", state=state, message=f"the state is {behind} records behind the log")
 

@@ -5,6 +5,7 @@ It holds ports alone; ``choice_ledger.wiring`` chooses the adapters and opens on
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 from choice_ledger.content_store import ContentStore
 from choice_ledger.settings import Settings
@@ -15,12 +16,36 @@ from events.streams import Position
 from events.union import POLICY_EVENT_TYPES, Event, Recorded
 from ledger.log import EventLog
 from projections.ports import EventSource, StateStore
-from projections.projector import Projector
+
+
+class Folding(Protocol):
+    """What keeps the state up with the log: a projector of one's own, or one that is followed.
+
+    1. ``catch_up`` must return only when the state covers ``to``, or raise. With none it must cover all that
+       this process has recorded and seen acknowledged.
+    2. ``catalogue`` must be at ``position`` or later.
+    """
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """Every tenant's policies, as far as they are folded."""
+        ...
+
+    @property
+    def position(self) -> Position:
+        """How far the state reaches."""
+        ...
+
+    def catch_up(
+        self, to: Position | None = None, *, on_progress: Callable[[Position], None] | None = None
+    ) -> Position:
+        """Have the state cover ``to``, and say where it is."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerAtHand:
-    """An open ledger. For one thread; close it when done."""
+    """An open ledger. Close it when done. With a projector of its own it is for one thread."""
 
     settings: Settings
     clock: Callable[[], Micros]
@@ -28,21 +53,21 @@ class LedgerAtHand:
     log: EventLog
     source: EventSource
     store: StateStore
-    projector: Projector
+    folding: Folding
     content: ContentStore
 
     @property
     def catalogue(self) -> Catalogue:
         """Every tenant's policies, as far as they are folded."""
-        return self.projector.catalogue
+        return self.folding.catalogue
 
     def tenant(self, name: str) -> TenantPolicies:
         """The policies of a tenant, as far as they are folded."""
-        return self.projector.catalogue.tenant(name)
+        return self.folding.catalogue.tenant(name)
 
     def catch_up(self, to: Position | None = None) -> Position:
-        """Fold until the state covers ``to`` (none: the log's end), and say where it is."""
-        return self.projector.catch_up(to)
+        """Have the state cover ``to`` (none: all that was recorded here), and say where it is."""
+        return self.folding.catch_up(to)
 
     def history(self, key: str) -> tuple[Recorded, ...]:
         """Every event of one individual that is folded, in the order of folding."""

@@ -121,7 +121,7 @@ def _held(ledger: LedgerAtHand, proposal: Proposal) -> Receipt | None:
     first = Acknowledged(
         event_id=held.event.event_id,
         recorded_at=held.recorded_at,
-        position=ledger.projector.position,
+        position=ledger.folding.position,
         repeated=True,
     )
     return _receipt(ledger, held.event, first)

@@ -54,6 +54,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     kafka_username: str = ""
     kafka_password: str = ""
     freshness_ms_max: Annotated[int, Meta(ge=0, le=3_600_000)] = 2_000
+    host: str = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65_535)] = 8700
+    rate_per_s: Annotated[float, Meta(gt=0, le=1_000_000)] = 10_000.0
+    rate_burst: Annotated[int, Meta(ge=1, le=1_000_000)] = 20_000
     log_level: LogLevel = "warning"
 
     @property

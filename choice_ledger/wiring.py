@@ -19,6 +19,7 @@ from choice_ledger.exits import ExitCode, Failure
 from choice_ledger.ledger_at_hand import LedgerAtHand
 from choice_ledger.recording import record_waivers
 from choice_ledger.settings import Settings
+from choice_ledger.token_file import TokenFile
 from events.instants import Micros
 from ledger.log import EventLog
 from projections.ports import EventSource, StateStore, StoreFault
@@ -32,6 +33,9 @@ LOG_FILE: Final = "log.db"
 
 CONTENT_DIRECTORY: Final = "content"
 """The texts by digest, in the home directory."""
+
+TOKENS_FILE: Final = "tokens.json"
+"""The tokens, in the home directory."""
 
 PRIVATE_UMASK: Final = 0o077
 """What is written is for its owner alone."""
@@ -108,6 +112,11 @@ def open_ledger(settings: Settings) -> Iterator[LedgerAtHand]:
         log.close()
 
 
+def token_file(settings: Settings) -> TokenFile:
+    """The tokens of the home directory."""
+    return TokenFile(home_of(settings) / TOKENS_FILE)
+
+
 def content_store(settings: Settings) -> ContentStore:
     """The texts by digest."""
     return ContentStore(home_of(settings) / CONTENT_DIRECTORY)
@@ -167,7 +176,7 @@ def _at_hand(settings: Settings, log: Log, store: StateStore) -> LedgerAtHand:
         log=log,
         source=log,
         store=store,
-        projector=Projector(log, store),
+        folding=Projector(log, store),
         content=content_store(settings),
     )
 

@@ -77,6 +77,7 @@ class Projector:
     def catch_up(
         self,
         to: Position | None = None,
+        *,
         limit: int = READ_RECORDS_MAX,
         on_progress: Callable[[Position], None] | None = None,
     ) -> Position:

@@ -17,7 +17,7 @@ def command(ctx: click.Context, *, expect: str | None) -> None:
     """Print the digest of the state: the same for the same events, on any log, store and machine."""
     with opened_to_read(ctx) as ledger:
         digest = state_digest(ledger.store)
-        position = ledger.projector.position.encode()
+        position = ledger.folding.position.encode()
     if told_as_json(ctx):
         show_json({"digest": digest, "position": position})
     else:

@@ -10,6 +10,7 @@ from choice_ledger.cli.output import show_json, warn
 from choice_ledger.cli.session import opened
 from choice_ledger.fault_codes import failure_of
 from consumers.runner import run
+from projections.projector import Projector
 
 
 @click.command()
@@ -25,10 +26,11 @@ def command(ctx: click.Context) -> None:
         signal.signal(number, lambda _number, _frame: stop.set())
     folded = 0
     with opened(ctx) as ledger:
+        projector = Projector(ledger.source, ledger.store)
 
         def step(*, wait_ms: int) -> int:
             nonlocal folded
-            count = ledger.projector.step(wait_ms=wait_ms)
+            count = projector.step(wait_ms=wait_ms)
             folded += count
             return count
 

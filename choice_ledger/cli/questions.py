@@ -13,6 +13,7 @@ from choice_ledger.ledger_at_hand import LedgerAtHand
 from events.instants import Micros
 from events.streams import InvalidPosition, Position
 from projections.decision import OutsideDenial, outside
+from projections.projector import Projector
 from projections.question_lines import Asked, InvalidQuestion, checked
 from projections.reader import Answer
 
@@ -69,9 +70,10 @@ def _not_after(ledger: LedgerAtHand, text: str) -> OutsideDenial | None:
     if position.generation != ledger.source.generation:
         return "wrong_generation"
     deadline = ledger.clock() + ledger.settings.freshness_ms_max * 1_000
-    while not ledger.projector.position.covers(position):
+    projector = Projector(ledger.source, ledger.store)
+    while not projector.position.covers(position):
         left_ms = (deadline - ledger.clock()) // 1_000
         if left_ms <= 0:
             return "stale"
-        ledger.projector.step(wait_ms=left_ms)
+        projector.step(wait_ms=left_ms)
     return None

@@ -47,13 +47,13 @@ def warn_of_a_new_ledger(settings: Settings) -> None:
 
 def catch_up(ledger: LedgerAtHand) -> None:
     """Fold up to the log's end; where that is much, show how far it is."""
-    start, end = ledger.projector.position, ledger.source.end()
+    start, end = ledger.folding.position, ledger.source.end()
     total = records_between(start, end)
     if total < SHOWN_FROM_RECORDS:
-        ledger.projector.catch_up(end)
+        ledger.folding.catch_up(end)
         return
     with progress("reading the log", total) as reached:
-        ledger.projector.catch_up(end, on_progress=lambda position: reached(records_between(start, position)))
+        ledger.folding.catch_up(end, on_progress=lambda position: reached(records_between(start, position)))
 
 
 def read_model(ledger: LedgerAtHand) -> ReadModel:

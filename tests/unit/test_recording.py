@@ -69,7 +69,7 @@ def at_hand(
         log=log or memory,
         source=memory,
         store=store,
-        projector=Projector(memory, store),
+        folding=Projector(memory, store),
         content=ContentStore(folder),
     )
 
@@ -102,7 +102,7 @@ def recorded_events(ledger: LedgerAtHand) -> list[Any]:
 def test_a_receipt_names_where_the_event_stands(ledger: LedgerAtHand) -> None:
     """The position of a receipt includes the event, and the state covers it when the receipt is told."""
     receipt = record(ledger, opt_out(), heard(ledger))
-    assert ledger.projector.position.covers(receipt.position)
+    assert ledger.folding.position.covers(receipt.position)
     (event,) = recorded_events(ledger)
     assert (event.event_id, event.occurred_at) == (receipt.event_id, receipt.recorded_at)
     assert not receipt.repeated
@@ -168,7 +168,7 @@ def test_a_race_that_is_lost_is_told_in_the_receipt(ledger: LedgerAtHand) -> Non
         log=Rivalled(),
         source=ledger.source,
         store=ledger.store,
-        projector=ledger.projector,
+        folding=ledger.folding,
         content=ledger.content,
     )
     assert record(beside, command, heard(ledger)).void == "version_not_next"
@@ -240,7 +240,7 @@ def test_both_sides_of_a_link_are_recorded(ledger: LedgerAtHand) -> None:
         "browser",
     ]
     assert [e.individual for e in events if e.event_id in receipt.derived] == ["account"]
-    assert ledger.projector.position.covers(receipt.position)
+    assert ledger.folding.position.covers(receipt.position)
     again = record_both(ledger, both, heard(ledger, receipt.event_id))
     assert (again.repeated, again.derived) == (True, receipt.derived)
     assert len(recorded_events(ledger)) == len(events)

@@ -1,0 +1,47 @@
+"""Who may do what: the scopes, and who a call comes from."""
+
+from typing import Final, Literal, Protocol, TypeAlias, get_args
+
+import msgspec
+
+from events.instants import Micros
+
+Scope: TypeAlias = Literal["record", "check", "officer", "publish", "audit", "admin"]
+"""What a token is good for. No scope includes another."""
+
+SCOPES: Final[tuple[Scope, ...]] = get_args(Scope)
+"""Every scope, in the order in which they are told."""
+
+
+class Caller(msgspec.Struct, frozen=True, kw_only=True):
+    """Who a call comes from: all of it follows from the token, nothing from the call.
+
+    ``name`` is the pseudonymous id under which what is recorded names an officer or a service.
+    """
+
+    token_id: str
+    tenant: str
+    name: str
+    scopes: frozenset[Scope]
+
+    def may(self, any_of: frozenset[Scope]) -> bool:
+        """Whether one of these scopes is the caller's; no scope asked for is open to every caller."""
+        return not any_of or not self.scopes.isdisjoint(any_of)
+
+
+class Credentials(Protocol):
+    """Where tokens are looked up.
+
+    1. ``caller_of`` must answer the caller of a token that is whole, known, not expired and not revoked,
+       and none for any other, in time that does not depend on how near a wrong one comes.
+    2. It must never block on a disk or a network for long: it is asked for every call.
+    3. A revocation by another process must hold within ``TOKENS_AGE_MS_MAX``.
+    """
+
+    def caller_of(self, token: str, now: Micros) -> Caller | None:
+        """Who bears this token, if it is good at that instant."""
+        ...
+
+
+TOKENS_AGE_MS_MAX: Final = 1_000
+"""How long a running service may go on with tokens that another process has revoked since."""

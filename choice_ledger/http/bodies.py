@@ -1,0 +1,71 @@
+"""Bodies of requests: JSON, read so strictly that no two readers can understand it differently.
+
+Source: RFC 8259 (a name that is not unique within an object is "unpredictable") and RFC 7493 (I-JSON).
+"""
+
+import json
+from typing import Any, Final
+
+import msgspec
+
+from choice_ledger.http.problems import Problem
+
+BODY_BYTES_MAX: Final = 1_048_576
+"""Bytes of a body, where the endpoint has no limit of its own."""
+
+NESTING_MAX: Final = 32
+"""Levels of objects and lists in a body."""
+
+
+def read_json(raw: bytes) -> Any:  # noqa: ANN401 - JSON, as it stands
+    """The document that a body holds.
+
+    Raises Problem: ``malformed_json`` (lone surrogates and other encodings included), ``duplicate_name``,
+    ``nested_too_deeply``.
+    """
+    if _deepest(raw) > NESTING_MAX:
+        raise Problem("nested_too_deeply", f"at most {NESTING_MAX} levels are read")
+    try:
+        document = msgspec.json.decode(raw)
+        _check_names(raw, document)
+    except RecursionError:
+        raise Problem("nested_too_deeply", f"at most {NESTING_MAX} levels are read") from None
+    except (msgspec.DecodeError, UnicodeError, ValueError):
+        raise Problem("malformed_json") from None
+    return document
+
+
+def _deepest(raw: bytes) -> int:
+    """At least the depth of nesting: brackets within texts count too, so only a suspect body is looked at."""
+    if raw.count(b"[") + raw.count(b"{") <= NESTING_MAX:
+        return 0
+    depth = deepest = 0
+    inside = escaped = False
+    for byte in raw:
+        if inside:
+            escaped, inside = byte == 0x5C and not escaped, byte != 0x22 or escaped
+        elif byte == 0x22:
+            inside = True
+        elif byte in b"[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif byte in b"]}":
+            depth -= 1
+    return deepest
+
+
+def _check_names(raw: bytes, document: object) -> None:
+    """Refuse a name that stands twice in an object, of which a decoder silently keeps one.
+
+    Each name brings one colon and texts bring their own, so what was decoded holds fewer colons than the body
+    exactly where something was dropped. An escape that may be a colon (U+003A) is read name by name.
+    """
+    if b"\\u003" in raw:
+        json.loads(raw, object_pairs_hook=_unrepeated)
+    elif raw.count(b":") != msgspec.json.encode(document).count(b":"):
+        raise Problem("duplicate_name")
+
+
+def _unrepeated(pairs: list[tuple[str, Any]]) -> None:
+    if len({name for name, _ in pairs}) != len(pairs):
+        raise Problem("duplicate_name")

@@ -1,0 +1,131 @@
+"""Every refusal of the HTTP service, in one table: its status, its title, and what to do about it.
+
+Source: RFC 9457 (problem details). ``docs/reference/problems.md`` is made from this table, and a test holds
+that each row can be provoked. A problem's ``type`` is ``/problems/<kind>``, which the service itself answers.
+"""
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+import msgspec
+
+PROBLEM_MEDIA_TYPE: Final = "application/problem+json"
+"""RFC 9457, section 3: the media type of a problem."""
+
+FAULTS_TOLD_MAX: Final = 100
+"""Faults of one request that its problem lists; a request with more is told of the first."""
+
+
+class Kind(NamedTuple):
+    """One row of the table. ``remedy`` is a sentence that says what the caller can do."""
+
+    status: int
+    title: str
+    remedy: str
+    retry: bool = False
+
+
+KINDS: Final[dict[str, Kind]] = {
+    "malformed_json": Kind(400, "The body is not one JSON document in UTF-8", "Send valid JSON (RFC 8259)."),
+    "duplicate_name": Kind(400, "An object in the body has a name twice", "Name each member once."),
+    "nested_too_deeply": Kind(400, "The body nests too deeply", "Send what the endpoint takes."),
+    "invalid_parameter": Kind(400, "A parameter of the address is wrong", "Mend the parameters in `errors`."),
+    "invalid_header": Kind(400, "A header is wrong", "Mend the header named in `errors`."),
+    "token_missing": Kind(401, "The call carries no token", "Send `Authorization: Bearer <token>`."),
+    "token_refused": Kind(
+        401,
+        "The token is not valid",
+        "Use a token that is whole, not expired and not revoked; `choice-ledger token create` makes one.",
+    ),
+    "scope_missing": Kind(
+        403, "The token may not do this", "Use a token with one of the scopes that the problem names."
+    ),
+    "not_found": Kind(404, "There is nothing here", "See `/openapi.json` for what there is."),
+    "method_not_allowed": Kind(405, "This address has no such method", "Use a method that `Allow` names."),
+    "not_acceptable": Kind(
+        406,
+        "No representation has the type that `Accept` asks for",
+        "Ask for one that `/openapi.json` lists.",
+    ),
+    "in_flight": Kind(
+        409, "A call with this Idempotency-Key has not ended yet", "Wait, and send the same call again.", True
+    ),
+    "event_id_taken": Kind(
+        409, "The event id names another event already", "Give this event an id of its own."
+    ),
+    "body_too_large": Kind(413, "The body is too large", "Send less at once; the problem names the limit."),
+    "unsupported_media_type": Kind(
+        415, "The body is not of a type that this endpoint takes", "Send `Content-Type: application/json`."
+    ),
+    "refused": Kind(422, "The content was refused, and nothing is recorded", "Mend the fields in `errors`."),
+    "idempotency_key_reused": Kind(
+        422, "This Idempotency-Key came with another body before", "Use a new key for a new call."
+    ),
+    "rate_limited": Kind(
+        429, "Too many calls with this token", "Wait for as long as `Retry-After` says.", True
+    ),
+    "defect": Kind(500, "The service is at fault", "Report it with the request id."),
+    "damaged": Kind(
+        500, "What is stored is not what was stored", "Tell the operator, whom `choice-ledger doctor` helps."
+    ),
+    "unknown": Kind(
+        503,
+        "Whether the event is recorded is not known",
+        "Send the same call again with the event id that the problem names: it is recorded once.",
+        True,
+    ),
+    "unavailable": Kind(503, "The log or the state cannot be used now", "Try again later.", True),
+    "overloaded": Kind(503, "More is asked at once than can be answered", "Try again later.", True),
+    "stale": Kind(
+        503, "The state is not as fresh as it must be for this answer", "Try again, or wait longer.", True
+    ),
+}
+"""Every kind of problem by its name, in the order of their statuses."""
+
+
+class Fault(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One thing that is wrong. ``field`` is a path in the body (``purposes[0].key``), or a parameter's or
+    header's name; empty is the whole body. Neither it nor the message repeats a value of the request.
+    """
+
+    field: str
+    message: str
+
+
+class Problem(Exception):
+    """A call that ends in a refusal. ``detail`` is for people; it holds no value of the request.
+
+    ``beside`` are further members of the problem, such as ``event_id`` or ``limit``.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        detail: str = "",
+        errors: Sequence[Fault] = (),
+        *,
+        retry_after_s: int = 1,
+        **beside: object,
+    ) -> None:
+        """End the call with the problem ``kind``, a name in ``KINDS``."""
+        super().__init__(f"{kind}: {detail}" if detail else kind)
+        self.kind = kind
+        self.row = KINDS[kind]
+        self.detail = detail
+        self.errors = tuple(errors[:FAULTS_TOLD_MAX])
+        self.retry_after_s = retry_after_s
+        self.beside = beside
+
+    def members(self, request_id: str) -> dict[str, object]:
+        """The members of the problem, as RFC 9457 names them, with ours beside them."""
+        told: dict[str, object] = {
+            "type": f"/problems/{self.kind}",
+            "title": self.row.title,
+            "status": self.row.status,
+            "detail": self.detail or self.row.remedy,
+            "remedy": self.row.remedy,
+            "request_id": request_id,
+        }
+        if self.errors:
+            told["errors"] = self.errors
+        return told | self.beside

@@ -1,0 +1,1 @@
+"""Tests of the HTTP service: over real connections to a real server."""

@@ -1,0 +1,67 @@
+"""A real server in a thread: what the tests of the HTTP service talk to."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import uvicorn
+
+from choice_ledger.access import SCOPES, Scope
+from choice_ledger.http.app import application
+from choice_ledger.http.opening import open_service
+from choice_ledger.http.service import Service
+from choice_ledger.settings import Settings
+from choice_ledger.wiring import new_id, now, token_file
+from events.instants import DAY
+
+STARTED_WITHIN_S = 20
+
+
+@dataclass(frozen=True)
+class Served:
+    """A running service, and clients for it."""
+
+    url: str
+    service: Service
+    settings: Settings
+
+    def token(self, *scopes: Scope, tenant: str = "main", name: str = "tester") -> str:
+        """A new token with these scopes (none given: with all)."""
+        at = now()
+        return token_file(self.settings).create(
+            token_id=new_id(), name=name, tenant=tenant, scopes=scopes or SCOPES, now=at, expires_at=at + DAY
+        )
+
+    def client(self, *scopes: Scope, tenant: str = "main", name: str = "tester") -> httpx.Client:
+        """A client whose calls carry a new token with these scopes (none given: with all)."""
+        token = self.token(*scopes, tenant=tenant, name=name)
+        return httpx.Client(base_url=self.url, headers={"Authorization": f"Bearer {token}"}, timeout=30)
+
+
+@contextmanager
+def serving(home: Path, **settings: object) -> Iterator[Served]:
+    """A service on the ledger in a home directory, over a real socket, until the context ends."""
+    chosen = Settings(home=str(home), **settings)  # type: ignore[arg-type]
+    with open_service(chosen, stopping=lambda: False) as service:
+        config = uvicorn.Config(
+            application(service), port=0, loop="uvloop", http="httptools", log_config=None
+        )
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=lambda: asyncio.run(server.serve()), daemon=True)
+        thread.start()
+        waited = threading.Event()
+        for _ in range(STARTED_WITHIN_S * 100):
+            if server.started or not thread.is_alive():
+                break
+            waited.wait(0.01)
+        assert server.started, "the server did not start"
+        port = server.servers[0].sockets[0].getsockname()[1]
+        try:
+            yield Served(f"http://127.0.0.1:{port}", service, chosen)
+        finally:
+            server.should_exit = True
+            thread.join()
