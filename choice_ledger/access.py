@@ -36,12 +36,34 @@ class Credentials(Protocol):
        and none for any other, in time that does not depend on how near a wrong one comes.
     2. It must never block on a disk or a network for long: it is asked for every call.
     3. A revocation by another process must hold within ``TOKENS_AGE_MS_MAX``.
+    4. Where what is kept cannot be read, every token must be refused, and ``fault`` must say why.
     """
 
     def caller_of(self, token: str, now: Micros) -> Caller | None:
         """Who bears this token, if it is good at that instant."""
         ...
 
+    def fault(self) -> str | None:
+        """Why every token is refused now; none where tokens can be looked up."""
+        ...
+
+
+class ServiceRegistry(Protocol):
+    """Where it is looked up which ids are a tenant's own services.
+
+    1. ``is_own`` must be true only of ids that an operator registered for that very tenant.
+    2. It must never block on a disk or a network for long, and change within ``TOKENS_AGE_MS_MAX``.
+    3. Where what is kept cannot be read, nobody must be a service, and ``fault`` must say why.
+    """
+
+    def is_own(self, tenant: str, service_id: str) -> bool:
+        """Whether this id is one of the tenant's own services."""
+        ...
+
+    def fault(self) -> str | None:
+        """Why nobody is a service now, though some may be registered; none where they can be looked up."""
+        ...
+
 
 TOKENS_AGE_MS_MAX: Final = 1_000
-"""How long a running service may go on with tokens that another process has revoked since."""
+"""How long a running service may go on with tokens and services that another process has changed since."""

@@ -4,6 +4,7 @@ import traceback
 
 from choice_ledger.content_store import ContentDamaged, ContentMissing, ContentRefused
 from choice_ledger.exits import ExitCode, Failure
+from choice_ledger.owner_file import FileFault
 from events.codec import UndecodableRecord
 from events.streams import PositionUnavailable
 from ledger.log import LogFault
@@ -25,7 +26,7 @@ def failure_of(fault: Exception) -> Failure:
             return Failure(ExitCode.MISMATCH, _with_rebuild(str(fault)))
         case ContentRefused():
             return Failure(ExitCode.REFUSED, str(fault))
-        case ContentMissing() | ContentDamaged() | UndecodableRecord():
+        case ContentMissing() | ContentDamaged() | UndecodableRecord() | FileFault():
             return Failure(ExitCode.MISMATCH, str(fault))
         case MemoryError() | OSError():
             return Failure(

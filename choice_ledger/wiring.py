@@ -18,8 +18,9 @@ from choice_ledger.content_store import ContentStore
 from choice_ledger.exits import ExitCode, Failure
 from choice_ledger.ledger_at_hand import LedgerAtHand
 from choice_ledger.recording import record_waivers
+from choice_ledger.service_file import ServiceFile, ServicesAtHand, service_file_at
 from choice_ledger.settings import Settings
-from choice_ledger.token_file import TokenFile
+from choice_ledger.token_file import TokenFile, TokensAtHand
 from events.instants import Micros
 from ledger.log import EventLog
 from projections.ports import EventSource, StateStore, StoreFault
@@ -36,6 +37,9 @@ CONTENT_DIRECTORY: Final = "content"
 
 TOKENS_FILE: Final = "tokens.json"
 """The tokens, in the home directory."""
+
+SERVICES_FILE: Final = "services.json"
+"""The ids of each tenant's own services, in the home directory."""
 
 PRIVATE_UMASK: Final = 0o077
 """What is written is for its owner alone."""
@@ -115,6 +119,21 @@ def open_ledger(settings: Settings) -> Iterator[LedgerAtHand]:
 def token_file(settings: Settings) -> TokenFile:
     """The tokens of the home directory."""
     return TokenFile(home_of(settings) / TOKENS_FILE)
+
+
+def tokens_at_hand(settings: Settings) -> TokensAtHand:
+    """The tokens of the home directory, as a running service looks them up."""
+    return TokensAtHand(token_file(settings), time.monotonic)
+
+
+def service_file(settings: Settings) -> ServiceFile:
+    """The ids of the tenants' own services, in the home directory."""
+    return service_file_at(home_of(settings) / SERVICES_FILE)
+
+
+def services_at_hand(settings: Settings) -> ServicesAtHand:
+    """The same, as a running service looks them up."""
+    return ServicesAtHand(service_file(settings), time.monotonic)
 
 
 def content_store(settings: Settings) -> ContentStore:

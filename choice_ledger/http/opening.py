@@ -13,7 +13,7 @@ from choice_ledger.http.idempotency import IdempotencyKeys
 from choice_ledger.http.metrics import Metrics
 from choice_ledger.http.service import Service
 from choice_ledger.settings import Settings
-from choice_ledger.wiring import open_ledger, token_file
+from choice_ledger.wiring import open_ledger, services_at_hand, tokens_at_hand
 from consumers.following import Following
 from projections.projector import Projector
 from projections.reader import ReadModel
@@ -33,7 +33,8 @@ def open_service(settings: Settings, stopping: Callable[[], bool]) -> Iterator[S
                     ledger=replace(ledger, folding=following),
                     checks=Checks(ReadModel(ledger.store, ledger.source.slice_of, ledger.clock)),
                     freshness=Freshness(following, settings.freshness_ms_max),
-                    credentials=token_file(settings),
+                    credentials=tokens_at_hand(settings),
+                    services=services_at_hand(settings),
                     admission=Admission(settings.rate_per_s, settings.rate_burst, time.monotonic),
                     idempotency=IdempotencyKeys(),
                     metrics=Metrics(),

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
-from choice_ledger.access import Credentials
+from choice_ledger.access import Credentials, ServiceRegistry
 from choice_ledger.checking import Checks
 from choice_ledger.freshness import Freshness
 from choice_ledger.http.admission import Admission
@@ -24,6 +24,7 @@ class Service:
     checks: Checks
     freshness: Freshness
     credentials: Credentials
+    services: ServiceRegistry
     admission: Admission
     idempotency: IdempotencyKeys
     metrics: Metrics
