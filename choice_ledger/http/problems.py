@@ -4,7 +4,8 @@ Source: RFC 9457 (problem details). ``docs/reference/problems.md`` is made from 
 that each row can be provoked. A problem's ``type`` is ``/problems/<kind>``, which the service itself answers.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 import msgspec
@@ -31,6 +32,7 @@ KINDS: Final[dict[str, Kind]] = {
     "nested_too_deeply": Kind(400, "The body nests too deeply", "Send what the endpoint takes."),
     "invalid_parameter": Kind(400, "A parameter of the address is wrong", "Mend the parameters in `errors`."),
     "invalid_header": Kind(400, "A header is wrong", "Mend the header named in `errors`."),
+    "body_not_taken": Kind(400, "This endpoint takes no body", "Send the call without a body."),
     "token_missing": Kind(401, "The call carries no token", "Send `Authorization: Bearer <token>`."),
     "token_refused": Kind(
         401,
@@ -47,6 +49,7 @@ KINDS: Final[dict[str, Kind]] = {
         "No representation has the type that `Accept` asks for",
         "Ask for one that `/openapi.json` lists.",
     ),
+    "body_too_slow": Kind(408, "The body did not arrive in time", "Send the whole body at once.", True),
     "in_flight": Kind(
         409, "A call with this Idempotency-Key has not ended yet", "Wait, and send the same call again.", True
     ),
@@ -95,7 +98,7 @@ class Fault(msgspec.Struct, frozen=True, omit_defaults=True):
 class Problem(Exception):
     """A call that ends in a refusal. ``detail`` is for people; it holds no value of the request.
 
-    ``beside`` are further members of the problem, such as ``event_id`` or ``limit``.
+    ``beside`` are further members of the problem, such as ``event_id`` or ``limit``; ``headers`` go with it.
     """
 
     def __init__(
@@ -105,6 +108,7 @@ class Problem(Exception):
         errors: Sequence[Fault] = (),
         *,
         retry_after_s: int = 1,
+        headers: Mapping[str, str] = MappingProxyType({}),
         **beside: object,
     ) -> None:
         """End the call with the problem ``kind``, a name in ``KINDS``."""
@@ -114,6 +118,7 @@ class Problem(Exception):
         self.detail = detail
         self.errors = tuple(errors[:FAULTS_TOLD_MAX])
         self.retry_after_s = retry_after_s
+        self.headers = headers
         self.beside = beside
 
     def members(self, request_id: str) -> dict[str, object]:

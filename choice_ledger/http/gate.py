@@ -1,0 +1,263 @@
+"""The gate that every call passes: from raw headers to a caller, from ``receive`` to a bounded body, and from
+a problem to an answer.
+
+It knows ASGI alone, so that the framework's routes and the bare handlers of the hot path pass the same one.
+A call costs it a few microseconds.
+"""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, MutableMapping
+from time import perf_counter
+from typing import Any, Final, TypeAlias
+
+import msgspec
+
+from choice_ledger.access import Caller, Scope
+from choice_ledger.http.bodies import BODY_BYTES_MAX
+from choice_ledger.http.problems import PROBLEM_MEDIA_TYPE, Fault, Problem
+from choice_ledger.http.service import Service
+
+Headers: TypeAlias = dict[bytes, bytes]
+RawHeaders: TypeAlias = list[tuple[bytes, bytes]]
+Connection: TypeAlias = MutableMapping[str, Any]
+Message: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[Message]]
+Send: TypeAlias = Callable[[Message], Awaitable[None]]
+
+REQUEST_ID_LENGTH_MAX: Final = 128
+"""Characters of an ``X-Request-Id`` that is sent back; a longer one is taken for none."""
+
+TOKEN_LENGTH_MAX: Final = 512
+"""Characters of a bearer token; a longer one is refused unread."""
+
+BODY_WAIT_S: Final = 30.0
+"""How long a body may take to arrive, from its first byte to its last."""
+
+SINGLE_HEADERS: Final = (
+    b"accept",
+    b"authorization",
+    b"content-length",
+    b"content-type",
+    b"idempotency-key",
+    b"traceparent",
+    b"x-request-id",
+)
+"""Headers that a call may carry once: of two, no two readers need take the same one."""
+
+SAFE_HEADERS: Final[RawHeaders] = [(b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store")]
+"""Headers of every answer: its type is what it says it is, and nobody keeps it."""
+
+_ENCODER: Final = msgspec.json.Encoder()
+_VISIBLE: Final = re.compile(rb"[\x21-\x7e]{1,%d}" % REQUEST_ID_LENGTH_MAX)
+_UUID_OR_TRACE: Final = re.compile(
+    rb"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}|[0-9A-Fa-f]{32}", re.ASCII
+)
+_JSON: Final = b"application/json"
+
+
+class ClientGone(Exception):
+    """The client closed the connection before its body was whole; there is nobody to answer."""
+
+
+class Visit:
+    """One call on its way through: its headers, its id, and what is known of it for the counts and the log.
+
+    ``request_id`` stands in problems and in the log. ``echoed`` is what ``X-Request-Id`` answers: what the
+    caller sent, wherever it is visible ASCII. The two differ where the caller's is neither a UUID nor a trace
+    id, because anything else may spell a person's name, which no log may hold.
+    """
+
+    __slots__ = ("caller", "echoed", "headers", "operation", "request_id", "since", "status")
+
+    def __init__(self, raw_headers: Iterable[tuple[bytes, bytes]], new_id: Callable[[], str]) -> None:
+        """Begin now. ``new_id`` makes the id of a call that brings none."""
+        self.since = perf_counter()
+        self.headers: Headers = dict(raw_headers)
+        self.operation = "unknown"
+        self.status = 0
+        self.caller: Caller | None = None
+        given = self.headers.get(b"x-request-id")
+        if given is not None and _UUID_OR_TRACE.fullmatch(given):
+            self.request_id, self.echoed = given.decode("ascii"), given
+        else:
+            self.request_id = new_id()
+            is_told = given is not None and _VISIBLE.fullmatch(given) is not None
+            self.echoed = given if given is not None and is_told else self.request_id.encode("ascii")
+
+    @property
+    def seconds(self) -> float:
+        """How long the call has taken so far."""
+        return perf_counter() - self.since
+
+
+def check_single(raw_headers: Iterable[tuple[bytes, bytes]], headers: Headers) -> None:
+    """Refuse a header that stands twice where one is meant. Raises Problem ``invalid_header``."""
+    names = [name for name, _ in raw_headers]
+    if len(names) == len(headers):
+        return
+    twice = [name for name in SINGLE_HEADERS if names.count(name) > 1]
+    if twice:
+        errors = [Fault(name.decode("ascii"), "stands more than once; send it once") for name in twice]
+        raise Problem("invalid_header", errors=errors)
+
+
+def admitted(service: Service, headers: Headers, scopes: frozenset[Scope], calls: int = 1) -> Caller:
+    """Who calls: known by the token, within the rate (as ``calls`` calls), and with one of the scopes.
+
+    Raises Problem: ``token_missing``, ``token_refused``, ``rate_limited``, ``scope_missing``.
+    """
+    given = headers.get(b"authorization")
+    if given is None or given[:7].lower() != b"bearer " or not (token := given[7:].strip()):
+        raise Problem("token_missing")
+    if len(token) > TOKEN_LENGTH_MAX or not token.isascii():
+        raise Problem("token_refused")
+    caller = service.credentials.caller_of(token.decode("ascii"), service.ledger.clock())
+    if caller is None:
+        raise Problem("token_refused")
+    if wait_s := service.admission.take(caller.token_id, calls):
+        raise Problem("rate_limited", retry_after_s=int(wait_s) + 1)
+    if not caller.may(scopes):
+        raise Problem("scope_missing", scopes=sorted(scopes))
+    return caller
+
+
+def check_media_type(headers: Headers, wanted: bytes = _JSON) -> None:
+    """Hold the body against the one type that is read. Raises Problem ``unsupported_media_type``."""
+    given = headers.get(b"content-type", b"")
+    if b"content-encoding" in headers and headers[b"content-encoding"].strip().lower() != b"identity":
+        raise Problem("unsupported_media_type", "a body with a Content-Encoding is not read")
+    if given == wanted:
+        return
+    media_type, _, parameters = given.partition(b";")
+    charset = parameters.strip().lower().replace(b'"', b"")
+    if media_type.strip().lower() != wanted or charset not in {b"", b"charset=utf-8"}:
+        raise Problem("unsupported_media_type", f"send `Content-Type: {wanted.decode('ascii')}`")
+
+
+async def read_body(receive: Receive, headers: Headers, bytes_max: int = BODY_BYTES_MAX) -> bytes:
+    """The body, whole. One that says itself that it is too large is refused unread.
+
+    Raises Problem: ``body_too_large``, ``body_too_slow``; ClientGone.
+    """
+    length = headers.get(b"content-length", b"")
+    if len(length) > 12 or (length.isdigit() and int(length) > bytes_max):
+        raise Problem("body_too_large", limit=bytes_max)
+    # Nearly every body is there already, and then costs no timer: a timer costs more than all the rest here.
+    arriving = _arriving(receive, bytes_max).__await__()
+    try:
+        pending = next(arriving)
+    except StopIteration as whole:
+        return bytes(whole.value)
+    try:
+        async with asyncio.timeout(BODY_WAIT_S):
+            return await _Resumed(arriving, pending)
+    except TimeoutError:
+        raise Problem("body_too_slow", limit_s=int(BODY_WAIT_S)) from None
+
+
+class _Resumed:
+    """The rest of an awaitable that was tried once, and was found to wait for ``pending``."""
+
+    __slots__ = ("_arriving", "_pending")
+
+    def __init__(self, arriving: Generator[Any, Any, bytes], pending: object) -> None:
+        self._arriving = arriving
+        self._pending = pending
+
+    def __await__(self) -> Generator[Any, Any, bytes]:
+        try:
+            yield self._pending
+        except BaseException:
+            self._arriving.close()
+            raise
+        return (yield from self._arriving)
+
+
+async def _arriving(receive: Receive, bytes_max: int) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        chunk: bytes = message.get("body", b"")
+        size += len(chunk)
+        if size > bytes_max:
+            raise Problem("body_too_large", limit=bytes_max)
+        if not message.get("more_body", False):
+            return b"".join((*chunks, chunk)) if chunks else chunk
+        chunks.append(chunk)
+
+
+async def send_answer(
+    send: Send, visit: Visit, content: bytes, status: int = 200, media_type: bytes = _JSON
+) -> None:
+    """Answer a bare call."""
+    visit.status = status
+    headers = [
+        (b"content-type", media_type),
+        (b"content-length", b"%d" % len(content)),
+        (b"x-request-id", visit.echoed),
+        *SAFE_HEADERS,
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": content})
+
+
+async def send_problem(send: Send, visit: Visit, problem: Problem) -> None:
+    """Answer a call with a problem (RFC 9457)."""
+    visit.status = problem.row.status
+    content = _ENCODER.encode(problem.members(visit.request_id))
+    headers = [
+        (b"content-type", PROBLEM_MEDIA_TYPE.encode("ascii")),
+        (b"content-length", b"%d" % len(content)),
+        (b"x-request-id", visit.echoed),
+        *SAFE_HEADERS,
+        *((name.lower().encode(), value.encode()) for name, value in headers_of(problem).items()),
+    ]
+    await send({"type": "http.response.start", "status": problem.row.status, "headers": headers})
+    await send({"type": "http.response.body", "body": content})
+
+
+def headers_of(problem: Problem) -> Mapping[str, str]:
+    """The headers that belong to a problem: when to try again, what to authenticate with, what is allowed."""
+    headers = dict(problem.headers)
+    if problem.row.retry:
+        headers["Retry-After"] = str(problem.retry_after_s)
+    if problem.row.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    return headers
+
+
+def bare(
+    service: Service,
+    operation: str,
+    *,
+    scopes: frozenset[Scope],
+    answer: Callable[[Visit, bytes], Awaitable[bytes]],
+    problem_of: Callable[[Exception], Problem],
+    bytes_max: int = BODY_BYTES_MAX,
+) -> Callable[[Any, Any, Any], Awaitable[None]]:
+    """A bare ASGI handler of POST with a JSON body: ``answer`` makes the JSON of a 200 from the body's bytes.
+
+    What it raises ends as the problem that ``problem_of`` makes of it. Counted, never logged.
+    """
+    new_id, count = service.ledger.new_id, service.metrics.count
+
+    async def handle(scope: Connection, receive: Receive, send: Send) -> None:
+        visit = Visit(scope["headers"], new_id)
+        try:
+            check_single(scope["headers"], visit.headers)
+            visit.caller = admitted(service, visit.headers, scopes)
+            check_media_type(visit.headers)
+            raw = await read_body(receive, visit.headers, bytes_max)
+            await send_answer(send, visit, await answer(visit, raw))
+        except ClientGone:
+            visit.status = 499
+        except Exception as fault:  # noqa: BLE001 - whatever goes wrong is told as a problem
+            await send_problem(send, visit, problem_of(fault))
+        finally:
+            count(operation, visit.status, visit.seconds)
+
+    return handle
