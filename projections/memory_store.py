@@ -4,6 +4,7 @@ Each change makes the next moment by copying, so a view is simply the moment tha
 time with every change, and a reader nothing.
 """
 
+import heapq
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -64,6 +65,12 @@ class Moment:
     def scan(self) -> Iterator[tuple[str, bytes]]:
         """Every individual, in the order of the key's bytes."""
         return iter(sorted(self.facts_by_key.items(), key=lambda item: item[0].encode()))
+
+    def individuals(self, tenant: str, after: str, limit: int) -> Sequence[str]:
+        """The next ids of a tenant's individuals that have facts, in the order of their bytes."""
+        start, first = f"{tenant}/", after.encode()
+        ids = (key[len(start) :] for key in self.facts_by_key if key.startswith(start))
+        return heapq.nsmallest(limit, (each for each in ids if each.encode() > first), key=str.encode)
 
     def reach(self, tenant: str, policy_id: str) -> Iterator[ReachEntry]:
         """Who was told which version, in the order of the key's bytes."""
@@ -143,6 +150,10 @@ class MemoryStore:
     def scan(self) -> Iterator[tuple[str, bytes]]:
         """Every individual's key and facts, in the order of the key's bytes."""
         return self._now().scan()
+
+    def individuals(self, tenant: str, after: str, limit: int) -> Sequence[str]:
+        """The first ``limit`` ids of a tenant's individuals that come after ``after``."""
+        return self._now().individuals(tenant, after, limit)
 
     def reach(self, tenant: str, policy_id: str) -> Iterator[ReachEntry]:
         """Who was last told which version of a policy, in the order of the key's bytes."""

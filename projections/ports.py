@@ -166,6 +166,12 @@ class StateReads(Protocol):
         """Every individual's key and facts, in the order of the key's bytes."""
         ...
 
+    def individuals(self, tenant: str, after: str, limit: int) -> Sequence[str]:
+        """The first ``limit`` ids of a tenant's individuals that have facts and come after the id ``after``
+        (empty: from the first), in the order of their bytes.
+        """
+        ...
+
     def reach(self, tenant: str, policy_id: str) -> Iterator[ReachEntry]:
         """Who was last told which version of a policy, in the order of the key's bytes."""
         ...
@@ -200,6 +206,8 @@ class StateStore(StateReads, Protocol):
     11. Reads must be safe from many threads, also while another one applies.
     12. What keeps the store from reading or saving must be raised as ``StoreFault``, having saved nothing.
     13. ``latest`` must give back of each slice the record that was last applied as ``latest``, byte for byte.
+    14. ``individuals`` must name one tenant's alone, each once and none left out when it is asked again after
+        its last, and must do the work of about ``limit`` of them, however many the store holds.
     """
 
     def view(self) -> AbstractContextManager[StateReads]:

@@ -144,6 +144,11 @@ class SqliteStore:
         with self.view() as reads:
             yield from reads.scan()
 
+    def individuals(self, tenant: str, after: str, limit: int) -> Sequence[str]:
+        """The first ``limit`` ids of a tenant's individuals that come after ``after``."""
+        with self.view() as reads:
+            return reads.individuals(tenant, after, limit)
+
     def reach(self, tenant: str, policy_id: str) -> Iterator[ReachEntry]:
         """Who was last told which version of a policy, in the order of the key's bytes."""
         with self.view() as reads:

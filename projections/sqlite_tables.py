@@ -149,6 +149,14 @@ class Reads:
         for key, facts in rows:
             yield key.decode(), facts
 
+    def individuals(self, tenant: str, after: str, limit: int) -> Sequence[str]:
+        """The next ids of a tenant's individuals, from where they begin in the index of the keys."""
+        rows = self._connection.execute(
+            "SELECT key FROM individual WHERE key > ? AND key < ? AND facts IS NOT NULL ORDER BY key LIMIT ?",
+            (f"{tenant}/{after}".encode(), f"{tenant}0".encode(), limit),
+        )
+        return [key.decode()[len(tenant) + 1 :] for (key,) in rows]
+
     def reach(self, tenant: str, policy_id: str) -> Iterator[ReachEntry]:
         """Who was told which version: the tenant's keys in their order, each looked up among those told."""
         # The tenant's keys lie together in the index, from "tenant/" up to the character after "/".

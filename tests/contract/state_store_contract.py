@@ -343,6 +343,7 @@ class StateStoreContract:
             assert list(view.history("t/person-2")) == []
             assert [record.offset for record in view.policies()] == [1]
             assert [key for key, _ in view.scan()] == ["t/person-1"]
+            assert list(view.individuals("t", "", 9)) == ["person-1"]
             assert [told.key for told in view.reach("t", "website")] == ["t/person-1"]
             assert [open_.offset for open_ in view.open_quarantine()] == [1]
         assert store.checkpoint() == position(2, policies=2)
@@ -403,6 +404,30 @@ class StateStoreContract:
         store.apply(change(None, position(5), latest=[policy, LogRecord(ZERO, 4, b"t/a", b"old")]))
         store.apply(change(position(5), position(9, 8), latest=[one, LogRecord(ZERO, 8, b"t/b", b"new")]))
         assert list(store.latest()) == [LogRecord(ZERO, 8, b"t/b", b"new"), one, policy]
+
+    def test_14_individuals_are_one_tenants_alone(self, store: StateStore) -> None:
+        """14: ``individuals`` names those of one tenant that have facts, in the order of the ids' bytes."""
+        ids = [key.partition("/")[2] for key in KEYS_ALIKE if key.startswith("t/")]
+        ids += ["\U0001f600", "\uffee", "~"]
+        others = ["t-/x", "t0/x", "s/a", "u/a", "t-1/a"]
+        facts = dict.fromkeys([*(f"t/{each}" for each in ids), *others], b"f")
+        store.apply(change(None, position(1), facts=facts, history=[("t/no-facts", entry(1))]))
+        assert list(store.individuals("t", "", 99)) == sorted(ids, key=str.encode)
+        assert list(store.individuals("t-1", "", 99)) == ["a"]
+        assert list(store.individuals("unknown", "", 99)) == []
+
+    @pytest.mark.parametrize("limit", [1, 2, 7, 1_000])
+    def test_14_individuals_come_once_each_in_parts(self, store: StateStore, limit: int) -> None:
+        """14: Asked again after its last, ``individuals`` goes on to the end without gap or repetition."""
+        ids = [f"{number:04d}" for number in range(0, 200, 2)]
+        store.apply(change(None, position(1), facts={f"t/{each}": b"f" for each in ids}))
+        seen: list[str] = []
+        while part := store.individuals("t", seen[-1] if seen else "", limit):
+            assert len(part) <= limit
+            seen.extend(part)
+        assert seen == ids
+        assert list(store.individuals("t", "0101", 2)) == ["0102", "0104"]
+        assert list(store.individuals("t", "", 0)) == []
 
 
 class DurableStateStoreContract(StateStoreContract):

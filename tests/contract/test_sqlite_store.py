@@ -17,7 +17,7 @@ from projections.sqlite_store import (
     SqliteStore,
     StoreReplaced,
 )
-from projections.sqlite_tables import NUMBERS_MAX
+from projections.sqlite_tables import NUMBERS_MAX, Reads
 from tests.contract.state_store_contract import DurableStateStoreContract, run_together
 from tests.contract.store_changes import OpenStore, change, entry, full_change, position, state_of
 
@@ -157,6 +157,33 @@ def test_more_individuals_than_are_remembered(tmp_path: Path, more: int) -> None
     }
     assert sum(1 for _ in store.scan()) == len(keys)
     store.close()
+
+
+def steps_of_individuals(path: Path, count: int) -> int:
+    """The steps of SQLite's machine that ten individuals cost, in a store of that many."""
+    store = SqliteStore(path)
+    keys = [f"{tenant}/{number:06d}" for tenant in ("s", "t", "u") for number in range(count)]
+    store.apply(change(None, position(1), facts=dict.fromkeys(keys, b"1")))
+    steps = 0
+
+    def count_step() -> bool:
+        nonlocal steps
+        steps += 1
+        return False
+
+    with store.view() as reads:
+        assert isinstance(reads, Reads)
+        reads._connection.set_progress_handler(count_step, 1)
+        assert len(reads.individuals("t", "000010", 10)) == 10
+        reads._connection.set_progress_handler(None)
+    store.close()
+    return steps
+
+
+def test_14_a_part_of_the_individuals_costs_the_same_in_any_store(tmp_path: Path) -> None:
+    """Ten individuals cost as much work in a store of sixty thousand as in one of three hundred."""
+    few = steps_of_individuals(tmp_path / "few.sqlite", 100)
+    assert 0 < few == steps_of_individuals(tmp_path / "many.sqlite", 20_000)
 
 
 @pytest.fixture
