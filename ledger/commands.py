@@ -29,11 +29,46 @@ from events.individual_events import (
     RestrictionLifted,
 )
 from events.instants import Micros
-from events.policy_events import FrameworkStatusChanged, PolicyAmended, SafeguardWaived
-from events.record_events import DisclosureMade, ReliedDecision
+from events.policy_events import (
+    FrameworkStatusChanged,
+    PolicyAmended,
+    PolicyDrafted,
+    PolicyReviewed,
+    SafeguardWaived,
+)
+from events.record_events import (
+    ChoiceApplied,
+    ComplaintAdvanced,
+    ComplaintOpened,
+    DeliveryAttempted,
+    DeliveryPlanned,
+    DisclosureMade,
+    MandateEnded,
+    MandateGiven,
+    PersonalDataRead,
+    PersonalDataStored,
+    ReliedDecision,
+    RequestAdvanced,
+    RequestOpened,
+)
 from events.terms import Terms
 from events.union import Event
 from ledger.log import Proposal
+from ledger.record_commands import (
+    AdvanceComplaint,
+    AdvanceRequest,
+    DraftPolicy,
+    EndMandate,
+    GiveMandate,
+    OpenComplaint,
+    OpenRequest,
+    PlanDelivery,
+    ReportApplied,
+    ReportDataRead,
+    ReportDelivery,
+    ReviewPolicy,
+    StorePersonalData,
+)
 
 LETTER_MEDIA: Final[frozenset[Medium]] = frozenset({"email", "mail", "verbal"})
 """Media that an officer enters by hand, so that what they carry may have happened before it is recorded."""
@@ -237,6 +272,19 @@ Command: TypeAlias = (
     | UnlinkIndividuals
     | EraseIndividual
     | ResolveQuarantine
+    | DraftPolicy
+    | ReviewPolicy
+    | ReportApplied
+    | PlanDelivery
+    | ReportDelivery
+    | OpenRequest
+    | AdvanceRequest
+    | OpenComplaint
+    | AdvanceComplaint
+    | GiveMandate
+    | EndMandate
+    | StorePersonalData
+    | ReportDataRead
 )
 """Everything that a client may ask to be recorded."""
 
@@ -256,8 +304,22 @@ EVENT_OF: Final[dict[type[Command], type[Event]]] = {
     UnlinkIndividuals: IndividualsUnlinked,
     EraseIndividual: IndividualErased,
     ResolveQuarantine: QuarantineResolved,
+    DraftPolicy: PolicyDrafted,
+    ReviewPolicy: PolicyReviewed,
+    ReportApplied: ChoiceApplied,
+    PlanDelivery: DeliveryPlanned,
+    ReportDelivery: DeliveryAttempted,
+    OpenRequest: RequestOpened,
+    AdvanceRequest: RequestAdvanced,
+    OpenComplaint: ComplaintOpened,
+    AdvanceComplaint: ComplaintAdvanced,
+    GiveMandate: MandateGiven,
+    EndMandate: MandateEnded,
+    StorePersonalData: PersonalDataStored,
+    ReportDataRead: PersonalDataRead,
 }
-"""The event that each command becomes; a command's fields are that event's own."""
+"""The event that each command becomes; a command's fields are that event's own. Only ``LedgerBegun`` is no
+command's: the log writes it, as its first event."""
 
 
 def propose(command: Command, heard: Heard, now: Micros, policies: CatalogueView) -> Proposal | Refused:
@@ -315,6 +377,8 @@ def _content_refused(event: Event, now: Micros, policies: TenantPolicies) -> Ref
             return _amendment_refused(event, now, policies)
         case NoticeGiven():
             return _notice_refused(event, policies)
+        case DeliveryPlanned():
+            return _unpublished(event, policies)
         case IndividualsLinked() | IndividualsUnlinked():
             return _other_refused(event)
         case DisclosureCompelled() if event.to is not None and event.to <= event.from_:
@@ -348,13 +412,20 @@ def _amendment_refused(event: PolicyAmended, now: Micros, policies: TenantPolici
     return Refused(field, message)
 
 
-def _notice_refused(event: NoticeGiven, policies: TenantPolicies) -> Refused | None:
+def _unpublished(event: NoticeGiven | DeliveryPlanned, policies: TenantPolicies) -> Refused | None:
+    """Nobody is told, now or later, of a version that does not stand."""
     versions = policies.standing.get(event.policy_id, ())
     if not versions:
         return Refused("policy_id", "must name a policy that is published; `policy list` shows them")
-    version = next((v for v in versions if v.version == event.version), None)
-    if version is None:
+    if not 1 <= event.version <= len(versions):
         return Refused("version", f"must be a published version of that policy, 1 to {len(versions)}")
-    if event.wording_sha256 is not None and event.wording_sha256 not in version.event.wording.values():
+    return None
+
+
+def _notice_refused(event: NoticeGiven, policies: TenantPolicies) -> Refused | None:
+    if refused := _unpublished(event, policies):
+        return refused
+    wordings = policies.standing[event.policy_id][event.version - 1].event.wording.values()
+    if event.wording_sha256 is not None and event.wording_sha256 not in wordings:
         return Refused("wording_sha256", "must be the digest of a wording of that version; see `policy show`")
     return None

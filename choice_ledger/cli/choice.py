@@ -1,11 +1,11 @@
-"""``choice``: record an opt-out or an opt-in."""
+"""``choice``: record an opt-out or an opt-in, and who has put it into effect."""
 
 from collections.abc import Collection
 
 import rich_click as click
 
 from choice_ledger.cli.output import warn
-from choice_ledger.cli.recording_options import heard, recording, tell_receipt
+from choice_ledger.cli.recording_options import heard, record_and_tell, recording, tell_receipt
 from choice_ledger.cli.session import opened
 from choice_ledger.exits import ExitCode, Failure, refused
 from choice_ledger.recording import record as record_command
@@ -13,6 +13,7 @@ from events.envelope import InvalidEvent
 from events.individual_events import Evidence
 from events.selectors import covers
 from ledger.commands import RecordChoice
+from ledger.record_commands import ReportApplied
 
 _UNDECLARED = {
     "opt_out": "`purposes` name one that no policy declares; if it is misspelt, record another",
@@ -22,7 +23,7 @@ _UNDECLARED = {
 
 @click.group()
 def command() -> None:
-    """Record opt-outs and opt-ins."""
+    """Record opt-outs and opt-ins, and who has put them into effect."""
 
 
 @command.command()
@@ -79,6 +80,17 @@ def record(
         if not all(_speaks_of_one(choice, selector, declared) for selector in choice.purposes):
             warn(_UNDECLARED[choice.decision])
         tell_receipt(ctx, receipt)
+
+
+@command.command()
+@click.argument("individual")
+@click.argument("service")
+@click.argument("position")
+@recording(actor="service")
+@click.pass_context
+def applied(ctx: click.Context, individual: str, service: str, position: str) -> None:
+    """Record that SERVICE has put what INDIVIDUAL chose into effect, up to POSITION of a receipt."""
+    record_and_tell(ctx, ReportApplied(individual, service, position))
 
 
 def _speaks_of_one(choice: RecordChoice, selector: str, declared: Collection[str]) -> bool:

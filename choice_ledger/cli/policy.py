@@ -1,4 +1,4 @@
-"""``policy``: publish, show, list and withdraw."""
+"""``policy``: draft, review, publish, show, list and withdraw."""
 
 import sys
 from pathlib import Path
@@ -8,7 +8,7 @@ import rich_click as click
 from choice_ledger.cli.instants import INSTANT
 from choice_ledger.cli.options import common, told_as_json
 from choice_ledger.cli.output import show_json, show_lines, show_table
-from choice_ledger.cli.recording_options import heard, recording, tell_receipt
+from choice_ledger.cli.recording_options import heard, record_and_tell, recording, tell_receipt
 from choice_ledger.cli.session import opened, opened_to_read
 from choice_ledger.exits import ExitCode, Failure, refused
 from choice_ledger.policy_file import PolicyFile, PolicyFileRefused, read_policy_file
@@ -18,12 +18,14 @@ from choice_ledger.recording import record
 from events.catalogue import Version
 from events.instants import Micros, format_instant
 from events.lines import format_line
+from events.policy_events import ReviewVerdict
 from events.union import Recorded
+from ledger.record_commands import DraftPolicy, ReviewPolicy
 
 
 @click.group()
 def command() -> None:
-    """Publish, show, list and withdraw policies."""
+    """Draft, review, publish, show, list and withdraw policies."""
 
 
 @command.command()
@@ -58,6 +60,41 @@ def withdraw(ctx: click.Context, policy_id: str, effective_at: Micros | None) ->
         if command is None:
             raise refused("policy_id", "must name a policy that is published; `policy list` shows them")
         tell_receipt(ctx, record(ledger, command, how))
+
+
+@command.command()
+@click.argument("policy_id")
+@click.argument("version", type=int)
+@click.argument("draft_sha256")
+@recording()
+@click.pass_context
+def draft(ctx: click.Context, policy_id: str, version: int, draft_sha256: str) -> None:
+    """Record that a draft of VERSION of the policy POLICY_ID was handed in, by its text's digest."""
+    record_and_tell(ctx, DraftPolicy(policy_id=policy_id, version=version, draft_sha256=draft_sha256))
+
+
+@command.command()
+@click.argument("policy_id")
+@click.argument("version", type=int)
+@click.argument("draft_sha256")
+@click.argument("verdict", type=click.Choice(["approved", "rejected"]))
+@click.option("--comment", default="", metavar="TEXT", help="The reviewer's words, without personal data.")
+@recording()
+@click.pass_context
+def review(
+    ctx: click.Context,
+    *,
+    policy_id: str,
+    version: int,
+    draft_sha256: str,
+    verdict: ReviewVerdict,
+    comment: str,
+) -> None:
+    """Record what a reviewer decided about that draft."""
+    judged = ReviewPolicy(
+        policy_id=policy_id, version=version, draft_sha256=draft_sha256, verdict=verdict, comment=comment
+    )
+    record_and_tell(ctx, judged)
 
 
 @command.command(name="list")

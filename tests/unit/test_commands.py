@@ -11,7 +11,7 @@ from events.individual_events import ChoiceMade, DisclosureCompelled, NoticeGive
 from events.instants import DAY, SECOND, Micros
 from events.policy_events import PolicyAmended, SafeguardWaived
 from events.terms import Recipient, Terms
-from events.union import Recorded
+from events.union import EVENT_TYPES, Recorded
 from ledger.commands import (
     EVENT_OF,
     LETTER_MEDIA,
@@ -31,6 +31,14 @@ from ledger.commands import (
     propose,
 )
 from ledger.log import Proposal
+from ledger.record_commands import (
+    AdvanceRequest,
+    DraftPolicy,
+    OpenComplaint,
+    PlanDelivery,
+    ReportDelivery,
+    StorePersonalData,
+)
 
 NOW: Micros = 1_800_000_000 * SECOND
 DIGEST = "ab" * 32
@@ -109,6 +117,12 @@ def test_every_command_has_its_event() -> None:
     """The table of events names exactly the commands of the closed union, each with an event of its own."""
     assert set(EVENT_OF) == set(get_args(Command))
     assert len(set(EVENT_OF.values())) == len(EVENT_OF)
+
+
+def test_every_event_can_be_asked_for_but_the_logs_own() -> None:
+    """Each event type is some command's, except the beginning of a ledger, which the log itself writes."""
+    named = {event.__name__ for event in EVENT_OF.values()}
+    assert set(EVENT_TYPES) - named == {"LedgerBegun"}
 
 
 @pytest.mark.parametrize("kind", EVENT_OF, ids=lambda kind: kind.__name__)
@@ -254,6 +268,33 @@ def test_a_notices_text_is_one_of_its_version() -> None:
     catalogue = published(amended())
     accepted(notice(wording=DIGEST), heard(), catalogue)
     assert refused_field(notice(wording=OTHER_DIGEST), heard(), catalogue) == "wording_sha256"
+
+
+def test_a_delivery_is_planned_of_what_is_published() -> None:
+    """A delivery of a version that does not stand is not planned; an attempt at one, a fact, is recorded."""
+    catalogue = published(amended(1), amended(2))
+    plan = PlanDelivery(
+        individual="ana", intent_id=heard(7).event_id, policy_id="website", version=2, channel="email"
+    )
+    accepted(plan, heard(), catalogue)
+    for version in (0, 3, -1):
+        assert refused_field(msgspec.structs.replace(plan, version=version), heard(), catalogue) == "version"
+    assert refused_field(msgspec.structs.replace(plan, policy_id="staff"), heard(), catalogue) == "policy_id"
+    fields = {name: getattr(plan, name) for name in plan.__struct_fields__}
+    accepted(ReportDelivery(**fields | {"version": 3}, result="failed"), heard(), catalogue)
+
+
+def test_what_is_kept_for_the_record_has_its_events_form() -> None:
+    """Commands that no decision depends on are refused for the form of their events alone, by the field."""
+    advance = AdvanceRequest(individual="ana", request_id="never-opened", kind="access", stage="answered")
+    accepted(advance, heard())
+    assert refused_field(msgspec.structs.replace(advance, stage=""), heard()) == "stage"
+    complaint = OpenComplaint(individual="ana", complaint_id="c", stage="s", about="x" * 8_193)
+    assert refused_field(complaint, heard()) == "about"
+    assert refused_field(StorePersonalData("ana", "address", bytes(32_769)), heard()) == "ciphertext"
+    accepted(StorePersonalData("ana", "address", bytes(32_768)), heard())
+    draft = DraftPolicy(policy_id="website", version=9, draft_sha256=DIGEST.upper())
+    assert refused_field(draft, heard()) == "draft_sha256"
 
 
 def test_a_link_joins_two_individuals() -> None:
