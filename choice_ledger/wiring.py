@@ -21,6 +21,7 @@ from choice_ledger.recording import record_waivers
 from choice_ledger.service_file import ServiceFile, ServicesAtHand, service_file_at
 from choice_ledger.settings import Settings
 from choice_ledger.token_file import TokenFile, TokensAtHand
+from choice_ledger.used_keys import UsedKeys
 from events.instants import Micros
 from ledger.log import EventLog
 from projections.ports import EventSource, StateStore, StoreFault
@@ -34,6 +35,9 @@ LOG_FILE: Final = "log.db"
 
 CONTENT_DIRECTORY: Final = "content"
 """The texts by digest, in the home directory."""
+
+USED_KEYS_FILE: Final = "idempotency-keys.db"
+"""The used idempotency keys, in the home directory."""
 
 TOKENS_FILE: Final = "tokens.json"
 """The tokens, in the home directory."""
@@ -134,6 +138,13 @@ def service_file(settings: Settings) -> ServiceFile:
 def services_at_hand(settings: Settings) -> ServicesAtHand:
     """The same, as a running service looks them up."""
     return ServicesAtHand(service_file(settings), time.monotonic)
+
+
+def used_keys(settings: Settings) -> UsedKeys:
+    """What idempotency keys were used for. Raises UsedKeysFault."""
+    from choice_ledger.sqlite_used_keys import SqliteUsedKeys
+
+    return SqliteUsedKeys(home_of(settings) / USED_KEYS_FILE)
 
 
 def content_store(settings: Settings) -> ContentStore:

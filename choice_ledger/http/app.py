@@ -62,6 +62,8 @@ async def _answered(endpoint: Endpoint, service: Service, request: Request[Any, 
     call = Call(
         service=service,
         request_id=service.ledger.new_id(),
+        method=request.method,
+        address=str(request.url.path),
         path={name: str(value) for name, value in request.path_params.items()},
         query={name: str(value) for name, value in request.query_params.items()},
         headers=request.headers,

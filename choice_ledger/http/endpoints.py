@@ -17,12 +17,15 @@ NDJSON: Final = "application/x-ndjson"
 class Call:
     """One call, after its token, scope, limits and syntax were found good.
 
+    ``address`` is path and query as they were sent; ``headers`` have names in lower case.
     ``body`` is the JSON document as it was sent (none: the endpoint takes none); ``raw`` its bytes.
     ``caller`` is there on every endpoint but an open one, where asking for it is a defect.
     """
 
     service: Service
     request_id: str
+    method: str
+    address: str
     path: Mapping[str, str]
     query: Mapping[str, str]
     headers: Mapping[str, str]

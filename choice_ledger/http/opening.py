@@ -3,8 +3,9 @@
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
+from functools import partial
 
 from choice_ledger.checking import Checks
 from choice_ledger.freshness import Freshness
@@ -13,7 +14,7 @@ from choice_ledger.http.idempotency import IdempotencyKeys
 from choice_ledger.http.metrics import Metrics
 from choice_ledger.http.service import Service
 from choice_ledger.settings import Settings
-from choice_ledger.wiring import open_ledger, services_at_hand, tokens_at_hand
+from choice_ledger.wiring import open_ledger, services_at_hand, tokens_at_hand, used_keys
 from consumers.following import Following
 from projections.projector import Projector
 from projections.reader import ReadModel
@@ -22,21 +23,24 @@ from projections.reader import ReadModel
 @contextmanager
 def open_service(settings: Settings, stopping: Callable[[], bool]) -> Iterator[Service]:
     """A service on the ledger that the settings name, its state followed, until the context ends."""
-    with open_ledger(settings) as ledger:
+    with open_ledger(settings) as ledger, closing(used_keys(settings)) as used:
         ledger.catch_up()
         projector = Projector(ledger.source, ledger.store)
         following = Following(ledger.source, projector, clock_ms=_monotonic_ms)
+        admission = Admission(settings.rate_per_s, settings.rate_burst, time.monotonic)
         with _pool("writing") as writers, _pool("reading") as readers:
             following.start()
             try:
                 yield Service(
                     ledger=replace(ledger, folding=following),
-                    checks=Checks(ReadModel(ledger.store, ledger.source.slice_of, ledger.clock)),
+                    checks=Checks(
+                        ReadModel(ledger.store, ledger.source.slice_of, ledger.clock), None, ledger.clock
+                    ),
                     freshness=Freshness(following, settings.freshness_ms_max),
                     credentials=tokens_at_hand(settings),
                     services=services_at_hand(settings),
-                    admission=Admission(settings.rate_per_s, settings.rate_burst, time.monotonic),
-                    idempotency=IdempotencyKeys(),
+                    admission=admission,
+                    idempotency=IdempotencyKeys(used, ledger.clock, partial(admission.bounded, writers)),
                     metrics=Metrics(),
                     writers=writers,
                     readers=readers,
