@@ -4,13 +4,13 @@ It joins what a store holds of an individual with the tenant's policies, chooses
 the history, fills in the default instant, and denies what cannot be determined.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 import msgspec
 
-from events.catalogue import Catalogue
+from events.catalogue import Catalogue, TenantPolicies
 from events.codec import decode
 from events.envelope import check_individual, check_instant, check_tenant
 from events.instants import Micros
@@ -19,8 +19,10 @@ from projections.batch import fold_catalogue
 from projections.decide import decide
 from projections.decision import Decision, Question, outside
 from projections.facts import NO_FACTS, Facts, decode_facts
+from projections.facts_at_hand import FactsAtHand, Known, Present, answer_position
 from projections.fold import facts_known_at
 from projections.intake import partition_subject
+from projections.permissions import uses
 from projections.ports import QuarantineScope, StateReads, StateStore
 
 ENQUIRIES_MAX: Final = 10_000
@@ -67,6 +69,17 @@ class Answer(NamedTuple):
     position: Position | None
 
 
+class Permissions(NamedTuple):
+    """The answers to every use of an individual, in the order of ``projections.permissions.uses``.
+
+    ``at`` is the instant for which all of them were answered; the position is as in ``Answer``.
+    """
+
+    answers: tuple[Answer, ...]
+    at: Micros
+    position: Position | None
+
+
 class _Policies(NamedTuple):
     """The catalogue, and how far into the policies' stream it reaches."""
 
@@ -82,12 +95,20 @@ class ReadModel:
     """
 
     def __init__(
-        self, store: StateStore, slice_of: Callable[[bytes], Slice], clock: Callable[[], Micros]
+        self,
+        store: StateStore,
+        slice_of: Callable[[bytes], Slice],
+        clock: Callable[[], Micros],
+        at_hand: FactsAtHand | None = None,
     ) -> None:
-        """Read from a store. ``clock`` tells the present, for enquiries that leave the instant open."""
+        """Read from a store. ``clock`` tells the present, for enquiries that leave the instant open.
+
+        With ``at_hand`` facts that are there are not read again, and those that are read are left there.
+        """
         self._store = store
         self._slice_of = slice_of
         self._clock = clock
+        self._at_hand = at_hand
         self._policies = _Policies((), Catalogue())
 
     def answer(self, enquiry: Enquiry) -> Answer:
@@ -105,24 +126,56 @@ class ReadModel:
             moment = self._moment(reads, enquiries)
             return [moment.answer(enquiry) for enquiry in enquiries]
 
+    def permissions(self, enquiry: Enquiry) -> Permissions:
+        """The answers to every use that can be asked of an individual, all from one moment of the store.
+
+        ``enquiry.purpose`` selects purposes (``*``: all); its recipient and data are not looked at. Raises
+        StoreFault, and TooManyUses.
+        """
+        with self._store.view() as reads:
+            moment = self._moment(reads, (enquiry,))
+            return moment.permissions(enquiry)
+
     def _moment(self, reads: StateReads, enquiries: Sequence[Enquiry]) -> "_Moment":
         keys = {enquiry.key for enquiry in enquiries}
         checkpoint = reads.checkpoint()
-        slices = {key: self._slice_of(key.encode()) for key in keys}
-        reached = {slice_: _position(checkpoint, slice_) for slice_ in set(slices.values())}
+        present, known = self._of_hand(checkpoint, keys)
+        found = self._found(reads, keys - known.keys())
+        if self._at_hand is not None and found:
+            self._at_hand.keep(checkpoint, found)
+        known |= found
         return _Moment(
             reads=reads,
-            catalogue=self._catalogue(reads, checkpoint),
+            catalogue=self._catalogue(reads, checkpoint) if present is None else present.catalogue,
             clock_at=self._clock(),
-            live={key: decode_facts(facts) for key, facts in reads.facts(keys).items()},
-            positions={key: reached[slice_] for key, slice_ in slices.items()},
-            denied=_denied(reads, slices),
+            known=known,
+            positions={k.slice: answer_position(checkpoint, k.slice) for k in known.values()},
         )
+
+    def _of_hand(
+        self, checkpoint: Position | None, keys: Collection[str]
+    ) -> tuple[Present | None, dict[str, Known]]:
+        """What is at hand, where that is of the very moment that is being read."""
+        if self._at_hand is None:
+            return None, {}
+        present, known = self._at_hand.known(keys)
+        return (present, known) if present.position == checkpoint else (None, {})
+
+    def _found(self, reads: StateReads, keys: Collection[str]) -> dict[str, Known]:
+        """What the store holds of each of these individuals."""
+        if not keys:
+            return {}
+        slices = {key: self._slice_of(key.encode()) for key in keys}
+        facts = reads.facts(keys)
+        denied = _denied(reads, slices)
+        return {
+            key: Known(decode_facts(facts[key]) if key in facts else NO_FACTS, slice_, key in denied)
+            for key, slice_ in slices.items()
+        }
 
     def _catalogue(self, reads: StateReads, checkpoint: Position | None) -> Catalogue:
         """The catalogue of this moment; it is folded again only where the policies' stream has gone on."""
-        offsets = {} if checkpoint is None else checkpoint.as_dict()
-        reached = tuple(sorted(item for item in offsets.items() if item[0].stream == POLICIES))
+        reached = policies_reached(checkpoint)
         known = self._policies
         if known.reached != reached:
             known = self._policies = _Policies(reached, fold_catalogue(reads.policies()))
@@ -139,44 +192,40 @@ class _Moment:
     reads: StateReads
     catalogue: Catalogue
     clock_at: Micros
-    live: dict[str, Facts]
-    positions: dict[str, Position | None]
-    denied: frozenset[str]
+    known: dict[str, Known]
+    positions: dict[Slice, Position | None]
     recorded: dict[tuple[str, Micros | None], Facts] = field(default_factory=dict)
 
     def answer(self, enquiry: Enquiry) -> Answer:
         """Decide, unless an unreadable record keeps it from being determined."""
         key = enquiry.key
-        question = self._question(enquiry)
-        if key in self.denied:
+        known = self.known[key]
+        policies = self.catalogue.tenant(enquiry.tenant)
+        question = question_of(enquiry, policies, known.facts, self.clock_at)
+        if known.is_denied:
             decision = outside("quarantined")
         else:
-            policies = self.catalogue.tenant(enquiry.tenant)
-            decision = decide(policies, self._facts(key, question), question)
-        return Answer(decision, question, self.positions[key])
+            decision = decide(policies, self._facts(key, known.facts, question), question)
+        return Answer(decision, question, self.positions[known.slice])
 
-    def _question(self, enquiry: Enquiry) -> Question:
-        at = enquiry.at
-        if at is None:
-            newest = self.catalogue.tenant(enquiry.tenant).newest_recorded_at
-            live = self.live.get(enquiry.key, NO_FACTS)
-            at = max(self.clock_at, live.newest_recorded_at, self.clock_at if newest is None else newest)
-        return Question(
-            tenant=enquiry.tenant,
-            individual=enquiry.individual,
-            purpose=enquiry.purpose,
-            at=at,
-            recipient=enquiry.recipient,
-            data=enquiry.data,
-            known_at=enquiry.known_at,
+    def permissions(self, enquiry: Enquiry) -> Permissions:
+        """Answer every use that the policies speak of, where the enquiry's selector covers it."""
+        known, policies = self.known[enquiry.key], self.catalogue.tenant(enquiry.tenant)
+        question = question_of(enquiry, policies, known.facts, self.clock_at)
+        facts = NO_FACTS if known.is_denied else self._facts(enquiry.key, known.facts, question)
+        asked = uses(policies, facts, at=question.at, known_at=enquiry.known_at, selectors=(enquiry.purpose,))
+        alone = msgspec.structs.replace(enquiry, at=question.at, data=())
+        answers = tuple(
+            self.answer(msgspec.structs.replace(alone, purpose=use.purpose, recipient=use.recipient))
+            for use in asked
         )
+        return Permissions(answers, question.at, self.positions[known.slice])
 
-    def _facts(self, key: str, question: Question) -> Facts:
+    def _facts(self, key: str, live: Facts, question: Question) -> Facts:
         """The live facts where all of them had been recorded by then, else facts from the history."""
-        live = self.live.get(key, NO_FACTS)
-        newest, known_at = live.newest_recorded_at, question.known_at
-        if question.at >= newest and (known_at is None or known_at >= newest):
+        if is_of_the_present(question, live):
             return live
+        known_at = question.known_at
         facts = self.recorded.get((key, known_at))
         if facts is None:
             history = [decode(entry.value) for entry in self.reads.history(key)]
@@ -184,12 +233,33 @@ class _Moment:
         return facts
 
 
-def _position(checkpoint: Position | None, slice_: Slice) -> Position | None:
-    """``architecture.md``: "An answer's position holds its individual's partition and the policies"."""
-    if checkpoint is None:
-        return None
-    held = ((s, offset) for s, offset in checkpoint.as_dict().items() if s == slice_ or s.stream == POLICIES)
-    return Position.of(checkpoint.generation, held)
+def question_of(enquiry: Enquiry, policies: TenantPolicies, live: Facts, clock_at: Micros) -> Question:
+    """The question of an enquiry, its instant filled in where that was left open."""
+    at = enquiry.at
+    if at is None:
+        newest = policies.newest_recorded_at
+        at = max(clock_at, live.newest_recorded_at, clock_at if newest is None else newest)
+    return Question(
+        tenant=enquiry.tenant,
+        individual=enquiry.individual,
+        purpose=enquiry.purpose,
+        at=at,
+        recipient=enquiry.recipient,
+        data=enquiry.data,
+        known_at=enquiry.known_at,
+    )
+
+
+def is_of_the_present(question: Question, live: Facts) -> bool:
+    """Whether the live facts answer a question, and no history is needed."""
+    newest, known_at = live.newest_recorded_at, question.known_at
+    return question.at >= newest and (known_at is None or known_at >= newest)
+
+
+def policies_reached(checkpoint: Position | None) -> tuple[tuple[Slice, int], ...]:
+    """How far into the policies' stream a checkpoint reaches: what its catalogue depends on."""
+    offsets = {} if checkpoint is None else checkpoint.as_dict()
+    return tuple(sorted(item for item in offsets.items() if item[0].stream == POLICIES))
 
 
 def _denied(reads: StateReads, slices: dict[str, Slice]) -> frozenset[str]:
