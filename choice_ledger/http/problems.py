@@ -18,7 +18,9 @@ FAULTS_TOLD_MAX: Final = 100
 
 
 class Kind(NamedTuple):
-    """One row of the table. ``remedy`` is a sentence that says what the caller can do."""
+    """One row of the table. ``remedy`` is a sentence that says what the caller can do, and ``retry`` whether
+    the same call may be sent again as it stands. When it happens stands in ``OCCASIONS``.
+    """
 
     status: int
     title: str
@@ -84,6 +86,37 @@ KINDS: Final[dict[str, Kind]] = {
     ),
 }
 """Every kind of problem by its name, in the order of their statuses."""
+
+OCCASIONS: Final[dict[str, str]] = {
+    "malformed_json": "The body is cut, is not UTF-8, holds a lone surrogate, or is no JSON at all.",
+    "duplicate_name": "An object names a member twice, so that two readers could understand it differently.",
+    "nested_too_deeply": "Objects and lists stand in each other beyond the limit.",
+    "invalid_parameter": "A parameter of the path or the query is missing, wrong, or none of the endpoint's.",
+    "invalid_header": "A header is not what it must be, or stands twice where one is meant.",
+    "body_not_taken": "A call of an endpoint that takes no body brought one.",
+    "token_missing": "The endpoint asks for a token, and the call has no bearer token in `Authorization`.",
+    "token_refused": "The token is mistyped, unknown, expired, or revoked. Which of these is not told.",
+    "scope_missing": "The token is good, and has none of the scopes of which the endpoint asks for one.",
+    "not_found": "No endpoint has this address, or what the address names is not there for this tenant.",
+    "method_not_allowed": "The address has an endpoint, but not with this method.",
+    "not_acceptable": "The endpoint can answer in several types, and `Accept` takes none of them.",
+    "body_too_slow": "The body began, and was not whole within the limit.",
+    "in_flight": "A call with the same key and body is still under way.",
+    "event_id_taken": "The id was used before, with other content; what was recorded then stands.",
+    "body_too_large": "The body, or its announced length, is beyond the endpoint's limit; it is not read on.",
+    "unsupported_media_type": "A body came with another Content-Type, character set or encoding.",
+    "refused": "The body is good JSON, and says what the endpoint, the rules or the ledger cannot take.",
+    "idempotency_key_reused": "The key was used before, for a call with another body or of another endpoint.",
+    "rate_limited": "The token called more often than the settings let it.",
+    "defect": "Something went wrong that nobody foresaw. The log holds the details, the answer does not.",
+    "damaged": "A text or a record does not have the digest under which it was stored, or is gone.",
+    "unknown": "The event was sent to the log, and the log did not tell in time whether it is durable.",
+    "unavailable": "The disk is full, the brokers are away, or the state cannot be read.",
+    "overloaded": "So many calls wait for a thread that one more would only wait.",
+    "stale": "The state did not reach the position asked for within the wait, or is older than the settings let"
+    " it be. A decision is then denied, with the reason `stale`, and no problem.",
+}
+"""When each kind of problem happens, for people."""
 
 
 class Fault(msgspec.Struct, frozen=True, omit_defaults=True):
