@@ -1,7 +1,7 @@
 """What a token looks like: a prefix, 256 bits of randomness and a checksum of them, in letters and digits.
 
-The prefix lets a scanner of sources tell one that leaked; the checksum tells one that was cut or mistyped from
-one that is not known, before anything is looked up. Neither is a secret.
+The prefix lets a scanner of sources tell one that leaked; the checksum tells one that was cut or mistyped
+from one that is not known, before anything is looked up. Neither is a secret.
 """
 
 import hashlib
