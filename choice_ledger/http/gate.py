@@ -14,6 +14,7 @@ from typing import Any, Final, TypeAlias
 import msgspec
 
 from choice_ledger.access import Caller, Scope
+from choice_ledger.http.admission import TENANT
 from choice_ledger.http.bodies import BODY_BYTES_MAX
 from choice_ledger.http.problems import PROBLEM_MEDIA_TYPE, Fault, Problem
 from choice_ledger.http.service import Service
@@ -102,24 +103,41 @@ def check_single(raw_headers: Iterable[tuple[bytes, bytes]], headers: Headers) -
         raise Problem("invalid_header", errors=errors)
 
 
-def admitted(service: Service, headers: Headers, scopes: frozenset[Scope], calls: int = 1) -> Caller:
+def admitted(
+    service: Service, headers: Headers, scopes: frozenset[Scope], peer: str = "", calls: int = 1
+) -> Caller:
     """Who calls: known by the token, within the rate (as ``calls`` calls), and with one of the scopes.
 
+    ``peer`` is the address that the call came from. Whose call it is, is kept for where its work waits.
     Raises Problem: ``token_missing``, ``token_refused``, ``rate_limited``, ``scope_missing``.
     """
-    given = headers.get(b"authorization")
-    if given is None or given[:7].lower() != b"bearer " or not (token := given[7:].strip()):
-        raise Problem("token_missing")
-    if len(token) > TOKEN_LENGTH_MAX or not token.isascii():
-        raise Problem("token_refused")
-    caller = service.credentials.caller_of(token.decode("ascii"), service.ledger.clock())
+    caller = _known(service, headers)
     if caller is None:
+        if wait_s := service.admission.failed(peer):
+            raise Problem("rate_limited", "too many tokens were refused", retry_after_s=int(wait_s) + 1)
         raise Problem("token_refused")
+    TENANT.set(caller.tenant)
     if wait_s := service.admission.take(caller.token_id, calls):
         raise Problem("rate_limited", retry_after_s=int(wait_s) + 1)
     if not caller.may(scopes):
         raise Problem("scope_missing", scopes=sorted(scopes))
     return caller
+
+
+def peer_of(scope: Connection) -> str:
+    """The address that a call came from; empty over a Unix socket."""
+    client = scope.get("client")
+    return str(client[0]) if client else ""
+
+
+def _known(service: Service, headers: Headers) -> Caller | None:
+    """Who bears the call's token, if it is good. Raises Problem ``token_missing``."""
+    given = headers.get(b"authorization")
+    if given is None or given[:7].lower() != b"bearer " or not (token := given[7:].strip()):
+        raise Problem("token_missing")
+    if len(token) > TOKEN_LENGTH_MAX or not token.isascii():
+        return None
+    return service.credentials.caller_of(token.decode("ascii"), service.ledger.clock())
 
 
 def check_media_type(headers: Headers, wanted: bytes = _JSON) -> None:
@@ -249,7 +267,7 @@ def bare(
         visit = Visit(scope["headers"], new_id)
         try:
             check_single(scope["headers"], visit.headers)
-            visit.caller = admitted(service, visit.headers, scopes)
+            visit.caller = admitted(service, visit.headers, scopes, peer_of(scope))
             check_media_type(visit.headers)
             raw = await read_body(receive, visit.headers, bytes_max)
             await send_answer(send, visit, await answer(visit, raw))
