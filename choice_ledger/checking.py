@@ -8,7 +8,7 @@ from events.instants import Micros
 from projections.decide import decide
 from projections.decision import outside
 from projections.facts_at_hand import FactsAtHand, Known, Present
-from projections.reader import Answer, Enquiry, ReadModel, is_of_the_present, question_of
+from projections.reader import Answer, Enquiry, Permissions, ReadModel, is_of_the_present, question_of
 
 AT_HAND_MANY_MAX: Final = 1_000
 """Enquiries that are answered at once on the event loop; a longer sequence is for ``answer_many``."""
@@ -59,6 +59,10 @@ class Checks:
     def answer_many(self, enquiries: Sequence[Enquiry]) -> list[Answer]:
         """The answers to many enquiries, in order, all from one moment. May block; raises StoreFault."""
         return self._read_model.answer_many(enquiries)
+
+    def permissions(self, enquiry: Enquiry) -> Permissions:
+        """The answers to every use of an individual. May block; raises StoreFault and TooManyUses."""
+        return self._read_model.permissions(enquiry)
 
 
 def _answer(enquiry: Enquiry, present: Present, known: Known, clock_at: Micros) -> Answer | None:

@@ -58,6 +58,11 @@ KINDS: Final[dict[str, Kind]] = {
     "event_id_taken": Kind(
         409, "The event id names another event already", "Give this event an id of its own."
     ),
+    "wrong_generation": Kind(
+        409,
+        "The position belongs to another generation of the ledger",
+        "Take a position from a receipt or an answer of this ledger; a restored one begins anew.",
+    ),
     "body_too_large": Kind(413, "The body is too large", "Send less at once; the problem names the limit."),
     "unsupported_media_type": Kind(
         415, "The body is not of a type that this endpoint takes", "Send `Content-Type: application/json`."
@@ -113,8 +118,8 @@ OCCASIONS: Final[dict[str, str]] = {
     "unknown": "The event was sent to the log, and the log did not tell in time whether it is durable.",
     "unavailable": "The disk is full, the brokers are away, or the state cannot be read.",
     "overloaded": "So many calls wait for a thread that one more would only wait.",
-    "stale": "The state did not reach the position asked for within the wait, or is older than the settings let"
-    " it be. A decision is then denied, with the reason `stale`, and no problem.",
+    "stale": "The state did not reach the position asked for within the wait, or is older than it may be. "
+    "A decision is then no problem: it is denied, with the reason `stale`.",
 }
 """When each kind of problem happens, for people."""
 

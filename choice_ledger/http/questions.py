@@ -6,7 +6,7 @@ that refuses something is the document gone through again, member by member, to 
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -23,6 +23,10 @@ DATA_MAX: Final = 256
 
 QUESTIONS_MAX: Final = 1_000
 """Questions of one batch, all answered from one moment of the state."""
+
+
+Check: TypeAlias = Callable[[str, Any], Iterator[Fault]]
+"""All that is wrong with a member's value; it is given the member's path, for the faults to name."""
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -87,6 +91,15 @@ def asking(document: object, tenant: str) -> Asking:
         return Asking(_enquiry(asked, tenant), *_freshness(asked))
     except (msgspec.ValidationError, ValueError):
         raise _refused(faults_of(document)) from None
+
+
+def asking_beside(document: object, tenant: str, beside: Mapping[str, Check]) -> Asking:
+    """The same for a document with further members, each with the check that tells what is wrong with it."""
+    checks = {**_ALONE, **beside}
+    faults = list(islice(_faults_of_object(document, checks, _REQUIRED), FAULTS_TOLD_MAX))
+    if faults or not isinstance(document, dict):
+        raise Problem("refused", errors=faults)
+    return asking({name: value for name, value in document.items() if name not in beside}, tenant)
 
 
 def asking_many(document: object, tenant: str, questions_max: int = QUESTIONS_MAX) -> AskingMany:
@@ -164,8 +177,6 @@ def _refused(faults: Iterator[Fault]) -> Problem:
 
 # ------------------------------------------------------------------------------- telling all that is wrong
 
-_Check = Callable[[str, Any], Iterator[Fault]]
-
 
 def faults_of(document: object) -> Iterator[Fault]:
     """All that is wrong with a question by itself; nothing for a good one."""
@@ -186,7 +197,7 @@ def _faults_of_many(document: object, questions_max: int) -> Iterator[Fault]:
 
 
 def _faults_of_object(
-    document: object, checks: Mapping[str, _Check], required: Sequence[str], where: str = ""
+    document: object, checks: Mapping[str, Check], required: Sequence[str], where: str = ""
 ) -> Iterator[Fault]:
     if not isinstance(document, dict):
         yield Fault(where, "must be a JSON object")
@@ -202,7 +213,7 @@ def _faults_of_object(
             yield from check(prefix + name, document[name])
 
 
-def _text(check: Callable[[str, str], object], *, optional: bool = True) -> _Check:
+def text_check(check: Callable[[str, str], object], *, optional: bool = True) -> Check:
     """The check of a member that is a text; ``check`` raises ValueError for a text that it may not be."""
 
     def checked(where: str, value: object) -> Iterator[Fault]:
@@ -249,15 +260,15 @@ def _position(where: str, text: str) -> None:
         raise ValueError("must be a position, taken from a receipt or an answer, or null") from None
 
 
-_CATEGORY: Final = _text(check_name, optional=False)
+_CATEGORY: Final = text_check(check_name, optional=False)
 _REQUIRED: Final = ("individual", "purpose")
-_ASKED: Final[Mapping[str, _Check]] = {
-    "individual": _text(lambda where, text: check_individual(text, where), optional=False),
-    "purpose": _text(check_key, optional=False),
-    "recipient": _text(check_name),
+_ASKED: Final[Mapping[str, Check]] = {
+    "individual": text_check(lambda where, text: check_individual(text, where), optional=False),
+    "purpose": text_check(check_key, optional=False),
+    "recipient": text_check(check_name),
     "data": _data,
-    "at": _text(_instant),
-    "known_at": _text(_instant),
+    "at": text_check(_instant),
+    "known_at": text_check(_instant),
 }
-_FRESHNESS: Final[Mapping[str, _Check]] = {"after": _text(_position), "wait_ms": _wait_ms}
-_ALONE: Final[Mapping[str, _Check]] = {**_ASKED, **_FRESHNESS}
+_FRESHNESS: Final[Mapping[str, Check]] = {"after": text_check(_position), "wait_ms": _wait_ms}
+_ALONE: Final[Mapping[str, Check]] = {**_ASKED, **_FRESHNESS}
