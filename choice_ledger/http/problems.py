@@ -18,110 +18,195 @@ FAULTS_TOLD_MAX: Final = 100
 
 
 class Kind(NamedTuple):
-    """One row of the table. ``remedy`` is a sentence that says what the caller can do, and ``retry`` whether
-    the same call may be sent again as it stands. When it happens stands in ``OCCASIONS``.
+    """One row of the table. ``remedy`` says what the caller can do, ``when`` when it happens, and ``retry``
+    whether the same call may be sent again as it stands.
     """
 
     status: int
     title: str
     remedy: str
+    when: str
     retry: bool = False
 
 
 KINDS: Final[dict[str, Kind]] = {
-    "malformed_json": Kind(400, "The body is not one JSON document in UTF-8", "Send valid JSON (RFC 8259)."),
-    "duplicate_name": Kind(400, "An object in the body has a name twice", "Name each member once."),
-    "nested_too_deeply": Kind(400, "The body nests too deeply", "Send what the endpoint takes."),
-    "invalid_parameter": Kind(400, "A parameter of the address is wrong", "Mend the parameters in `errors`."),
-    "invalid_header": Kind(400, "A header is wrong", "Mend the header named in `errors`."),
-    "body_not_taken": Kind(400, "This endpoint takes no body", "Send the call without a body."),
-    "token_missing": Kind(401, "The call carries no token", "Send `Authorization: Bearer <token>`."),
+    "malformed_json": Kind(
+        400,
+        "The body is not one JSON document in UTF-8",
+        "Send valid JSON (RFC 8259).",
+        "The body is cut, is not UTF-8, holds a lone surrogate, or is no JSON at all.",
+    ),
+    "duplicate_name": Kind(
+        400,
+        "An object in the body has a name twice",
+        "Name each member once.",
+        "An object names a member twice, so that two readers could understand it differently.",
+    ),
+    "nested_too_deeply": Kind(
+        400,
+        "The body nests too deeply",
+        "Send what the endpoint takes.",
+        "Objects and lists stand in each other beyond the limit.",
+    ),
+    "invalid_parameter": Kind(
+        400,
+        "A parameter of the address is wrong",
+        "Mend the parameters in `errors`.",
+        "A parameter of the path or the query is missing, wrong, or none of the endpoint's.",
+    ),
+    "invalid_header": Kind(
+        400,
+        "A header is wrong",
+        "Mend the header named in `errors`.",
+        "A header is not what it must be, or stands twice where one is meant.",
+    ),
+    "body_not_taken": Kind(
+        400,
+        "This endpoint takes no body",
+        "Send the call without a body.",
+        "A call of an endpoint that takes no body brought one.",
+    ),
+    "token_missing": Kind(
+        401,
+        "The call carries no token",
+        "Send `Authorization: Bearer <token>`.",
+        "The endpoint asks for a token, and the call has no bearer token in `Authorization`.",
+    ),
     "token_refused": Kind(
         401,
         "The token is not valid",
         "Use a token that is whole, not expired and not revoked; `choice-ledger token create` makes one.",
+        "The token is mistyped, unknown, expired, or revoked. Which of these is not told.",
     ),
     "scope_missing": Kind(
-        403, "The token may not do this", "Use a token with one of the scopes that the problem names."
+        403,
+        "The token may not do this",
+        "Use a token with one of the scopes that the problem names.",
+        "The token is good, and has none of the scopes of which the endpoint asks for one.",
     ),
-    "not_found": Kind(404, "There is nothing here", "See `/openapi.json` for what there is."),
-    "method_not_allowed": Kind(405, "This address has no such method", "Use a method that `Allow` names."),
+    "not_found": Kind(
+        404,
+        "There is nothing here",
+        "See `/openapi.json` for what there is.",
+        "No endpoint has this address, or what the address names is not there for this tenant.",
+    ),
+    "method_not_allowed": Kind(
+        405,
+        "This address has no such method",
+        "Use a method that `Allow` names.",
+        "The address has an endpoint, but not with this method.",
+    ),
     "not_acceptable": Kind(
         406,
         "No representation has the type that `Accept` asks for",
         "Ask for one that `/openapi.json` lists.",
+        "The endpoint can answer in several types, and `Accept` takes none of them.",
     ),
-    "body_too_slow": Kind(408, "The body did not arrive in time", "Send the whole body at once.", True),
+    "body_too_slow": Kind(
+        408,
+        "The body did not arrive in time",
+        "Send the whole body at once.",
+        "The body began, and was not whole within the limit.",
+        retry=True,
+    ),
     "in_flight": Kind(
-        409, "A call with this Idempotency-Key has not ended yet", "Wait, and send the same call again.", True
+        409,
+        "A call with this Idempotency-Key has not ended yet",
+        "Wait, and send the same call again.",
+        "A call with the same key and body is still under way.",
+        retry=True,
     ),
     "event_id_taken": Kind(
-        409, "The event id names another event already", "Give this event an id of its own."
+        409,
+        "The event id names another event already",
+        "Give this event an id of its own.",
+        "The id was used before, with other content; what was recorded then stands.",
     ),
     "wrong_generation": Kind(
         409,
         "The position belongs to another generation of the ledger",
         "Take a position from a receipt or an answer of this ledger; a restored one begins anew.",
+        (
+            "A position came from another ledger, or from before this one was restored: nothing here "
+            "can reach it."
+        ),
     ),
-    "body_too_large": Kind(413, "The body is too large", "Send less at once; the problem names the limit."),
+    "body_too_large": Kind(
+        413,
+        "The body is too large",
+        "Send less at once; the problem names the limit.",
+        "The body, or its announced length, is beyond the endpoint's limit; it is not read on.",
+    ),
     "unsupported_media_type": Kind(
-        415, "The body is not of a type that this endpoint takes", "Send `Content-Type: application/json`."
+        415,
+        "The body is not of a type that this endpoint takes",
+        "Send `Content-Type: application/json`.",
+        "A body came with another Content-Type, character set or encoding.",
     ),
-    "refused": Kind(422, "The content was refused, and nothing is recorded", "Mend the fields in `errors`."),
+    "refused": Kind(
+        422,
+        "The content was refused, and nothing is recorded",
+        "Mend the fields in `errors`.",
+        "The body is good JSON, and says what the endpoint, the rules or the ledger cannot take.",
+    ),
     "idempotency_key_reused": Kind(
-        422, "This Idempotency-Key came with another body before", "Use a new key for a new call."
+        422,
+        "This Idempotency-Key came with another body before",
+        "Use a new key for a new call.",
+        "The key was used before, for a call with another body or of another endpoint.",
     ),
     "rate_limited": Kind(
-        429, "Too many calls with this token", "Wait for as long as `Retry-After` says.", True
+        429,
+        "Too many calls with this token",
+        "Wait for as long as `Retry-After` says.",
+        "The token called more often than the settings let it.",
+        retry=True,
     ),
-    "defect": Kind(500, "The service is at fault", "Report it with the request id."),
+    "defect": Kind(
+        500,
+        "The service is at fault",
+        "Report it with the request id.",
+        "Something went wrong that nobody foresaw. The log holds the details, the answer does not.",
+    ),
     "damaged": Kind(
-        500, "What is stored is not what was stored", "Tell the operator, whom `choice-ledger doctor` helps."
+        500,
+        "What is stored is not what was stored",
+        "Tell the operator, whom `choice-ledger doctor` helps.",
+        "A text or a record does not have the digest under which it was stored, or is gone.",
     ),
     "unknown": Kind(
         503,
         "Whether the event is recorded is not known",
         "Send the same call again with the event id that the problem names: it is recorded once.",
-        True,
+        "The event was sent to the log, and the log did not tell in time whether it is durable.",
+        retry=True,
     ),
-    "unavailable": Kind(503, "The log or the state cannot be used now", "Try again later.", True),
-    "overloaded": Kind(503, "More is asked at once than can be answered", "Try again later.", True),
+    "unavailable": Kind(
+        503,
+        "The log or the state cannot be used now",
+        "Try again later.",
+        "The disk is full, the brokers are away, or the state cannot be read.",
+        retry=True,
+    ),
+    "overloaded": Kind(
+        503,
+        "More is asked at once than can be answered",
+        "Try again later.",
+        "So many calls wait for a thread that one more would only wait.",
+        retry=True,
+    ),
     "stale": Kind(
-        503, "The state is not as fresh as it must be for this answer", "Try again, or wait longer.", True
+        503,
+        "The state is not as fresh as it must be for this answer",
+        "Try again, or wait longer.",
+        (
+            "The state did not reach the position asked for within the wait, or is older than it may "
+            "be. A decision is then no problem: it is denied, with the reason `stale`."
+        ),
+        retry=True,
     ),
 }
 """Every kind of problem by its name, in the order of their statuses."""
-
-OCCASIONS: Final[dict[str, str]] = {
-    "malformed_json": "The body is cut, is not UTF-8, holds a lone surrogate, or is no JSON at all.",
-    "duplicate_name": "An object names a member twice, so that two readers could understand it differently.",
-    "nested_too_deeply": "Objects and lists stand in each other beyond the limit.",
-    "invalid_parameter": "A parameter of the path or the query is missing, wrong, or none of the endpoint's.",
-    "invalid_header": "A header is not what it must be, or stands twice where one is meant.",
-    "body_not_taken": "A call of an endpoint that takes no body brought one.",
-    "token_missing": "The endpoint asks for a token, and the call has no bearer token in `Authorization`.",
-    "token_refused": "The token is mistyped, unknown, expired, or revoked. Which of these is not told.",
-    "scope_missing": "The token is good, and has none of the scopes of which the endpoint asks for one.",
-    "not_found": "No endpoint has this address, or what the address names is not there for this tenant.",
-    "method_not_allowed": "The address has an endpoint, but not with this method.",
-    "not_acceptable": "The endpoint can answer in several types, and `Accept` takes none of them.",
-    "body_too_slow": "The body began, and was not whole within the limit.",
-    "in_flight": "A call with the same key and body is still under way.",
-    "event_id_taken": "The id was used before, with other content; what was recorded then stands.",
-    "body_too_large": "The body, or its announced length, is beyond the endpoint's limit; it is not read on.",
-    "unsupported_media_type": "A body came with another Content-Type, character set or encoding.",
-    "refused": "The body is good JSON, and says what the endpoint, the rules or the ledger cannot take.",
-    "idempotency_key_reused": "The key was used before, for a call with another body or of another endpoint.",
-    "rate_limited": "The token called more often than the settings let it.",
-    "defect": "Something went wrong that nobody foresaw. The log holds the details, the answer does not.",
-    "damaged": "A text or a record does not have the digest under which it was stored, or is gone.",
-    "unknown": "The event was sent to the log, and the log did not tell in time whether it is durable.",
-    "unavailable": "The disk is full, the brokers are away, or the state cannot be read.",
-    "overloaded": "So many calls wait for a thread that one more would only wait.",
-    "stale": "The state did not reach the position asked for within the wait, or is older than it may be. "
-    "A decision is then no problem: it is denied, with the reason `stale`.",
-}
-"""When each kind of problem happens, for people."""
 
 
 class Fault(msgspec.Struct, frozen=True, omit_defaults=True):

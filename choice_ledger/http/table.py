@@ -2,8 +2,11 @@
 
 from typing import Final
 
+from choice_ledger.http.documenting import documenting
 from choice_ledger.http.endpoints import Endpoint
 from choice_ledger.http.operating import OPERATING
 
-ENDPOINTS: Final[tuple[Endpoint, ...]] = (*OPERATING,)
+_PARTS: Final[tuple[Endpoint, ...]] = (*OPERATING,)
+
+ENDPOINTS: Final[tuple[Endpoint, ...]] = (*_PARTS, *documenting(_PARTS))
 """All rows, in the order in which the documentation shows them."""
