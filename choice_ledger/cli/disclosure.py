@@ -6,12 +6,11 @@ from choice_ledger.cli.instants import INSTANT
 from choice_ledger.cli.questions import QuestionOptions, answered
 from choice_ledger.cli.recording_options import heard, recording, since, tell_receipt
 from choice_ledger.cli.session import opened
+from choice_ledger.disclosing import Disclosed, UseDenied, relying
 from choice_ledger.exits import ExitCode, Failure
 from choice_ledger.recording import record as record_command
 from events.instants import Micros
-from events.record_events import DisclosureMade, ReliedDecision
-from ledger.commands import CompelDisclosure, RecordDisclosure
-from projections.reader import Answer
+from ledger.commands import CompelDisclosure
 
 
 @click.group()
@@ -81,28 +80,19 @@ def record(
 
     A disclosure that is not permitted is refused, with exit code 3, unless it has happened.
     """
+    options = QuestionOptions(recipient=recipient, data=data, at=at)
+    disclosed = Disclosed(
+        individual=individual,
+        recipient=recipient,
+        purpose=purpose,
+        data=data,
+        at=at,
+        although_denied=although_denied,
+    )
     with opened(ctx) as ledger:
         how = heard(ctx, ledger)
-        answer = answered(ledger, individual, purpose, QuestionOptions(recipient=recipient, data=data, at=at))
-        held = ledger.find_of_individual(answer.question.key, how.event_id)
-        first = None if held is None else held.event
-        if isinstance(first, DisclosureMade):  # A repetition relied on what was answered the first time.
-            at, decision = first.at if at is None else at, first.decision
-        else:
-            _refuse_denied(answer, although_denied=although_denied)
-            at, decision = answer.question.at, _relied(answer)
-        disclosed = RecordDisclosure(
-            individual=individual, recipient=recipient, purpose=purpose, data=data, at=at, decision=decision
-        )
-        tell_receipt(ctx, record_command(ledger, disclosed, how))
-
-
-def _refuse_denied(answer: Answer, *, although_denied: bool) -> None:
-    if not answer.decision.permitted and not although_denied:
-        reason = answer.decision.reason
-        raise Failure(ExitCode.DENIED, f"denied: {reason}; nothing is recorded. `why` explains it")
-
-
-def _relied(answer: Answer) -> ReliedDecision:
-    position = "" if answer.position is None else answer.position.encode()
-    return ReliedDecision(reason=answer.decision.reason, position=position, evidence=answer.decision.evidence)
+        relied = relying(ledger, disclosed, how, lambda: answered(ledger, individual, purpose, options))
+        if isinstance(relied, UseDenied):
+            message = f"denied: {relied.reason}; nothing is recorded. `why` explains it"
+            raise Failure(ExitCode.DENIED, message)
+        tell_receipt(ctx, record_command(ledger, relied, how))
