@@ -119,9 +119,12 @@ class Parameters:
 
     def individual(self) -> str:
         """The individual of the path."""
-        text = self._call.path["individual"]
-        self._checked("individual", text, _individual)
-        return text
+        self.path("individual", check_individual)
+        return self._call.path["individual"]
+
+    def path(self, name: str, read: Callable[[str], object]) -> None:
+        """Check a part of the path; ``read`` raises ValueError for what it may not be."""
+        self._checked(name, self._call.path[name], read)
 
     def number(self, name: str, *, least: int, most: int) -> int | None:
         """A whole number of the query within its bounds."""
@@ -172,10 +175,6 @@ async def await_fresh(call: Call, reading: Reading) -> None:
             raise Problem("wrong_generation")
         case _:
             raise Problem("stale")
-
-
-def _individual(text: str) -> None:
-    check_individual(text)
 
 
 def _position(text: str) -> Position:
