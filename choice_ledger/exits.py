@@ -41,6 +41,28 @@ class Failure(Exception):
         self.field = field
 
 
+class EventIdTaken(Failure):
+    """The event id names an event already that is another than the one sent. Nothing new claims anything."""
+
+    def __init__(self, message: str) -> None:
+        """End as refused, for its ``event_id``."""
+        super().__init__(ExitCode.REFUSED, message, "event_id")
+
+
+class OutcomeUnknown(Failure):
+    """What became of a write is unknown, in whole or in part. ``event_id`` is the id to send again with the
+    same content; ``why`` is what kept it from being known.
+    """
+
+    def __init__(self, event_id: str, why: str) -> None:
+        """End as unknown."""
+        super().__init__(
+            ExitCode.UNKNOWN, f"may be recorded or not: {why}; send it again with --event-id {event_id}"
+        )
+        self.event_id = event_id
+        self.why = why
+
+
 def refused(field: str, message: str) -> Failure:
     """The failure of input that is refused."""
     return Failure(ExitCode.REFUSED, message, field)

@@ -4,14 +4,32 @@ Source: ``architecture.md``, *Fresh enough, or no*.
 """
 
 import asyncio
-from typing import Final
+from typing import Final, NamedTuple
 
+from choice_ledger.exits import Failure
+from choice_ledger.fault_codes import failure_of
+from choice_ledger.ledger_at_hand import records_between
 from consumers.following import Following
 from events.streams import Position
 from projections.decision import OutsideDenial
 
 WAIT_MS_MAX: Final = 30_000
 """The longest that a caller may have an answer wait for a position."""
+
+
+class FollowedState(NamedTuple):
+    """How the state that is followed is, for an operator.
+
+    ``lag_records`` is how far it was behind the log's end when that was last asked for (none: never yet).
+    ``trouble`` is the fault that is being tried again, ``fault`` the one that ended the following for good.
+    """
+
+    position: Position
+    age_ms: float
+    is_fresh: bool
+    lag_records: int | None
+    trouble: Failure | None
+    fault: Failure | None
 
 
 class Freshness:
@@ -26,8 +44,24 @@ class Freshness:
         """Why nothing can be answered now; none where the state is fresh enough."""
         return None if self._following.age_ms() <= self._age_ms_max else "stale"
 
+    def state(self) -> FollowedState:
+        """How the state is now. Safe from every thread; reads neither log nor store."""
+        standing = self._following.standing()
+        end = standing.end
+        return FollowedState(
+            position=standing.position,
+            age_ms=standing.age_ms,
+            is_fresh=standing.age_ms <= self._age_ms_max,
+            lag_records=None if end is None else records_between(standing.position, end),
+            trouble=None if standing.trouble is None else failure_of(standing.trouble),
+            fault=None if standing.fault is None else failure_of(standing.fault),
+        )
+
     async def reached(self, after: Position | None, wait_ms: int) -> OutsideDenial | None:
-        """The same, once the state covers ``after``, for which it waits at most ``wait_ms``."""
+        """The same, once the state covers ``after``, for which it waits at most ``wait_ms``.
+
+        Raises TooManyWaiting.
+        """
         if after is None:
             return self.outside()
         if after.generation != self._following.position.generation:
@@ -46,4 +80,5 @@ class Freshness:
             return "stale"
         finally:
             cancel()
-        return self.outside()
+        # Whoever waits is told of the end of the following too.
+        return self.outside() if self._following.position.covers(after) else "stale"

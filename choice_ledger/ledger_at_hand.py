@@ -5,17 +5,24 @@ It holds ports alone; ``choice_ledger.wiring`` chooses the adapters and opens on
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from choice_ledger.content_store import ContentStore
 from choice_ledger.settings import Settings
 from events.catalogue import Catalogue, TenantPolicies
 from events.codec import decode
 from events.instants import Micros
-from events.streams import Position
+from events.streams import Position, Slice
 from events.union import POLICY_EVENT_TYPES, Event, Recorded
 from ledger.log import EventLog
 from projections.ports import EventSource, StateStore
+
+
+class StandingEvent(NamedTuple):
+    """An event that was folded, and the position that includes it and nothing after it."""
+
+    recorded: Recorded
+    position: Position
 
 
 class Folding(Protocol):
@@ -80,22 +87,43 @@ class LedgerAtHand:
 
     def find(self, event: Event) -> Recorded | None:
         """The folded event of that event's key and id, if there is one."""
-        if type(event) in POLICY_EVENT_TYPES:
-            return self.find_of_policies(event.key, event.event_id)
-        return self.find_of_individual(event.key, event.event_id)
+        standing = self.standing(event)
+        return None if standing is None else standing.recorded
 
     def find_of_individual(self, key: str, event_id: str) -> Recorded | None:
         """The folded event of an individual (``tenant/individual``) that has this id, if there is one."""
-        if (key, event_id) not in self.store.known_ids([(key, event_id)]):
-            return None
-        return next((r for r in self.history(key) if r.event.event_id == event_id), None)
+        standing = self._of_individual(key, event_id)
+        return None if standing is None else standing.recorded
 
     def find_of_policies(self, tenant: str, event_id: str) -> Recorded | None:
         """The folded event of a tenant's policies that has this id, if there is one."""
+        standing = self._of_policies(tenant, event_id)
+        return None if standing is None else standing.recorded
+
+    def standing(self, event: Event) -> StandingEvent | None:
+        """The event that stands under that event's key and id: the first of them in log order, if any."""
+        if type(event) in POLICY_EVENT_TYPES:
+            return self._of_policies(event.key, event.event_id)
+        return self._of_individual(event.key, event.event_id)
+
+    def _of_individual(self, key: str, event_id: str) -> StandingEvent | None:
+        with self.store.view() as reads:
+            if (key, event_id) not in reads.known_ids([(key, event_id)]):
+                return None
+            entry = next(entry for entry in reads.history(key) if entry.event_id == event_id)
+        return StandingEvent(decode(entry.value), self._after(entry.slice, entry.offset))
+
+    def _of_policies(self, tenant: str, event_id: str) -> StandingEvent | None:
         if not self.tenant(tenant).holds(event_id):
             return None
-        named = (r for r in self.policy_events() if r.event.key == tenant)
-        return next((recorded for recorded in named if recorded.event.event_id == event_id), None)
+        for record in self.store.policies():
+            recorded = decode(record.value)
+            if (recorded.event.key, recorded.event.event_id) == (tenant, event_id):
+                return StandingEvent(recorded, self._after(record.slice, record.offset))
+        return None
+
+    def _after(self, slice_: Slice, offset: int) -> Position:
+        return Position.of(self.log.generation, [(slice_, offset + 1)])
 
     def close(self) -> None:
         """Give back what the ledger holds open."""

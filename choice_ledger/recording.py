@@ -1,15 +1,17 @@
 """Recording: from a command to a receipt, told only when the event is durable and folded."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import assert_never
+from typing import Final, assert_never
 
 import msgspec
 
 from choice_ledger import import_under_way
-from choice_ledger.exits import ExitCode, Failure, refused
-from choice_ledger.ledger_at_hand import LedgerAtHand
+from choice_ledger.exits import EventIdTaken, ExitCode, Failure, OutcomeUnknown, refused
+from choice_ledger.fault_codes import failure_of
+from choice_ledger.ledger_at_hand import LedgerAtHand, StandingEvent
 from events.catalogue import VoidReason
 from events.envelope import LEDGER_TENANT, Actor
 from events.individual_events import ChoiceMade, IndividualsLinked
@@ -20,7 +22,12 @@ from events.union import Event
 from ledger.commands import Command, Heard, Refused, WaiveSafeguard, propose
 from ledger.dating import is_repetition
 from ledger.links import derived_opt_outs, standing_opt_outs
-from ledger.log import Acknowledged, Proposal, Rejected, Unknown
+from ledger.log import Acknowledged, LogFault, Proposal, Rejected, Unknown
+from projections.ports import StoreConflict, StoreFault
+from projections.projector import CatchUpStalled
+
+NOT_THE_CALLERS: Final = frozenset({"overloaded", "storage", "clock"})
+"""Reasons for which a log refuses what another time it would take: the ledger's fault, not the event's."""
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,17 +47,18 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def record(ledger: LedgerAtHand, command: Command, heard: Heard) -> Receipt:
-    """Carry a command out. Raises Failure where it is refused, and where its outcome is unknown.
+    """Carry a command out. Safe from many threads where the ledger's state is followed.
 
-    A repetition of an event id with the same content gives the receipt of the first.
+    A repetition of an event id with the same content gives the receipt of the first. Raises Failure where it
+    is refused, EventIdTaken where other content has that id, and OutcomeUnknown with the id to send again.
     """
     ledger.catch_up()
     proposal = propose(command, heard, ledger.clock(), ledger.catalogue)
     if isinstance(proposal, Refused):
         raise refused(proposal.field, proposal.message)
-    receipt = _held(ledger, proposal) or append(ledger, proposal)
-    proposals = [Proposal(choice) for choice in _derived(ledger, proposal.event)]
-    derived = [_held(ledger, further) or append(ledger, further) for further in proposals]
+    receipt = _recorded(ledger, proposal)
+    with _completed_by(receipt.event_id):
+        derived = [_recorded(ledger, Proposal(choice)) for choice in _derived(ledger, proposal.event)]
     if derived:
         position = receipt.position
         for other in derived:
@@ -65,7 +73,8 @@ def record_both(ledger: LedgerAtHand, commands: tuple[Command, Command], heard: 
     here = record(ledger, commands[0], heard)
     there_id = str(uuid.uuid5(uuid.UUID(here.event_id), "the other side"))
     other = msgspec.structs.replace(heard, event_id=there_id, caused_by=here.event_id)
-    there = record(ledger, commands[1], other)
+    with _completed_by(here.event_id):
+        there = record(ledger, commands[1], other)
     return msgspec.structs.replace(
         here, position=here.position.joined(there.position), derived=here.derived + there.derived
     )
@@ -89,15 +98,64 @@ def append(ledger: LedgerAtHand, proposal: Proposal) -> Receipt:
     outcome = ledger.log.append([proposal])[0]
     match outcome:
         case Acknowledged():
-            ledger.catch_up(outcome.position)
-            return _receipt(ledger, proposal.event, outcome)
+            _fold(ledger, outcome)
+            return _first_receipt(ledger, proposal, outcome)
+        case Rejected(reason="id_conflict"):
+            raise EventIdTaken(outcome.message)
+        case Rejected(reason=reason) if reason in NOT_THE_CALLERS:
+            raise Failure(ExitCode.UNAVAILABLE, f"nothing is recorded: `{outcome.field}` {outcome.message}")
         case Rejected():
             raise refused(outcome.field, outcome.message)
         case Unknown():
-            again = f"send it again with --event-id {outcome.event_id}"
-            raise Failure(ExitCode.UNKNOWN, f"may be recorded or not: {outcome.message}; {again}")
+            raise OutcomeUnknown(outcome.event_id, outcome.message)
         case _:
             assert_never(outcome)
+
+
+def _recorded(ledger: LedgerAtHand, proposal: Proposal) -> Receipt:
+    """The receipt of an event that is appended, or stands already."""
+    if not ledger.log.deduplicates:  # One that does also knows where the first one stands.
+        standing = ledger.standing(proposal.event)
+        if standing is not None:
+            return _receipt_of(ledger, proposal, standing, repeated=True)
+    return append(ledger, proposal)
+
+
+def _fold(ledger: LedgerAtHand, outcome: Acknowledged) -> None:
+    """Have the state cover what was acknowledged: before that nobody can say what it came to."""
+    try:
+        ledger.catch_up(outcome.position)
+    except (CatchUpStalled, StoreFault, StoreConflict, LogFault, OSError) as fault:
+        why = f"it is recorded, but not folded yet ({failure_of(fault).message})"
+        raise OutcomeUnknown(outcome.event_id, why) from fault
+
+
+def _first_receipt(ledger: LedgerAtHand, proposal: Proposal, outcome: Acknowledged) -> Receipt:
+    """The receipt of the first event in log order that has this id: another call may have been before us.
+
+    ``events.md`` counts an id as one event, in every fold; only the fold can tell which one that is where
+    the log takes whatever comes.
+    """
+    standing = None if ledger.log.deduplicates else ledger.standing(proposal.event)
+    if standing is None:
+        return _receipt(ledger, proposal.event, outcome)
+    return _receipt_of(ledger, proposal, standing, repeated=standing.position != outcome.position)
+
+
+def _receipt_of(
+    ledger: LedgerAtHand, proposal: Proposal, standing: StandingEvent, *, repeated: bool
+) -> Receipt:
+    """The receipt of what stands under the proposal's id. Other content under it is refused."""
+    recorded = standing.recorded
+    if not is_repetition(proposal, recorded.event):
+        raise EventIdTaken("names another event already; give this one an id of its own")
+    first = Acknowledged(
+        event_id=recorded.event.event_id,
+        recorded_at=recorded.recorded_at,
+        position=standing.position,
+        repeated=repeated,
+    )
+    return _receipt(ledger, recorded.event, first)
 
 
 def _receipt(ledger: LedgerAtHand, event: Event, outcome: Acknowledged) -> Receipt:
@@ -111,20 +169,18 @@ def _receipt(ledger: LedgerAtHand, event: Event, outcome: Acknowledged) -> Recei
     )
 
 
-def _held(ledger: LedgerAtHand, proposal: Proposal) -> Receipt | None:
-    """The receipt of the event that has this id already. Other content under the same id is refused."""
-    held = ledger.find(proposal.event)
-    if held is None or ledger.log.deduplicates:
-        return None  # A log that finds repetitions itself also knows where the first one stands.
-    if not is_repetition(proposal, held.event):
-        raise refused("event_id", "names another event already; give this one an id of its own")
-    first = Acknowledged(
-        event_id=held.event.event_id,
-        recorded_at=held.recorded_at,
-        position=ledger.folding.position,
-        repeated=True,
-    )
-    return _receipt(ledger, held.event, first)
+@contextmanager
+def _completed_by(event_id: str) -> Iterator[None]:
+    """Work that sending that event again completes: where its end is not known, that is the id to send."""
+    try:
+        yield
+    except OutcomeUnknown as unknown:
+        raise OutcomeUnknown(event_id, unknown.why) from unknown
+    except Failure as failure:
+        if failure.code != ExitCode.UNAVAILABLE:
+            raise
+        why = f"it is recorded, but not all that follows from it ({failure.message})"
+        raise OutcomeUnknown(event_id, why) from failure
 
 
 def _void(ledger: LedgerAtHand, event: Event) -> VoidReason | None:

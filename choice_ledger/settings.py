@@ -34,6 +34,11 @@ SecurityProtocol: TypeAlias = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SAS
 Origin: TypeAlias = Literal["flag", "environment", "file", "default"]
 
 TopicName: TypeAlias = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
+PublicUrl: TypeAlias = Annotated[
+    str, Meta(pattern=r"^(https://([A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?)?\Z")
+]
+"""An address that the service has for everybody: https, a host, and a port or none; or empty."""
+
 TenantName: TypeAlias = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 
 
@@ -54,8 +59,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     kafka_username: str = ""
     kafka_password: str = ""
     freshness_ms_max: Annotated[int, Meta(ge=0, le=3_600_000)] = 2_000
+    serve_work: bool = True
+    individuals_at_hand_max: Annotated[int, Meta(ge=0, le=10_000_000)] = 100_000
     host: str = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65_535)] = 8700
+    public_url: PublicUrl = ""
     rate_per_s: Annotated[float, Meta(gt=0, le=1_000_000)] = 10_000.0
     rate_burst: Annotated[int, Meta(ge=1, le=1_000_000)] = 20_000
     log_level: LogLevel = "warning"

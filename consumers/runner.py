@@ -1,7 +1,7 @@
 """The runner: keeps a projection up with its log until it is told to stop.
 
-A fault that may pass (a broker away, a file locked, another projector gone on) is tried again, later each
-time; one that cannot pass, or that has come too often in a row, ends the run.
+A fault that may pass (a broker away, a file locked, another projector gone on) is tried again for as long as
+it lasts, later each time; one that cannot pass ends the run.
 """
 
 import threading
@@ -14,13 +14,10 @@ from projections.ports import StoreConflict, StoreFault
 READ_WAIT_MS: Final = 500
 """How long one read waits for a record, and so how long a stop may take to be seen."""
 
-FAULTS_IN_A_ROW_MAX: Final = 10
-"""Faults without a step between them after which the run ends with the last of them."""
-
 PAUSE_MS_MIN: Final = 100
 """The pause after the first fault; each further one in a row doubles it."""
 
-PAUSE_MS_MAX: Final = 10_000
+PAUSE_MS_MAX: Final = 2_000
 """The longest pause between two tries."""
 
 PASSING: Final = (StoreConflict, StoreFault, LogFault, OSError)
@@ -47,8 +44,6 @@ def run(step: Step, stop: threading.Event, on_fault: Callable[[Exception, int], 
             faults = 0
         except PASSING as fault:
             faults += 1
-            if faults >= FAULTS_IN_A_ROW_MAX:
-                raise
             if on_fault is not None:
                 on_fault(fault, faults)
             stop.wait(pause_ms(faults) / 1_000)
@@ -56,4 +51,5 @@ def run(step: Step, stop: threading.Event, on_fault: Callable[[Exception, int], 
 
 def pause_ms(faults_in_a_row: int) -> int:
     """How long to wait after so many faults in a row."""
-    return min(PAUSE_MS_MAX, PAUSE_MS_MIN << (faults_in_a_row - 1))
+    doublings = min(faults_in_a_row - 1, PAUSE_MS_MAX.bit_length())
+    return min(PAUSE_MS_MAX, PAUSE_MS_MIN << doublings)

@@ -7,14 +7,11 @@ reached; whoever read the state leaves what it found (``keep``). Reading takes n
 from collections.abc import Collection, Mapping
 from contextlib import AbstractContextManager
 from itertools import islice
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from events.catalogue import Catalogue
 from events.streams import POLICIES, Position, Slice
 from projections.facts import Facts
-
-INDIVIDUALS_AT_HAND_MAX: Final = 100_000
-"""Individuals whose facts are kept, unless the settings say otherwise: mostly under a KiB each."""
 
 
 class Known(NamedTuple):
@@ -57,7 +54,7 @@ class FactsAtHand:
         lock: AbstractContextManager[object],
         position: Position,
         catalogue: Catalogue,
-        individuals_max: int = INDIVIDUALS_AT_HAND_MAX,
+        individuals_max: int,
     ) -> None:
         """Nothing at hand yet, of a state at ``position``. ``lock`` keeps threads that change it apart."""
         self._lock = lock

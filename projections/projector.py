@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from events.catalogue import Catalogue
 from events.streams import READ_RECORDS_MAX, LogRecord, Position, PositionUnavailable
 from projections.batch import fold_batch, fold_catalogue, reached_by
-from projections.ports import EventSource, StateStore, StoreConflict
+from projections.ports import Change, EventSource, StateStore, StoreConflict
 
 CATCH_UP_WAIT_MS: Final = 1_000
 """How long one read waits for records that the log's end says are there."""
@@ -37,13 +37,17 @@ class Projector:
     After any exception it may be used again: it then reads the store's checkpoint and catalogue anew.
     """
 
-    def __init__(self, source: EventSource, store: StateStore) -> None:
+    def __init__(
+        self, source: EventSource, store: StateStore, on_saved: Callable[[Change], None] | None = None
+    ) -> None:
         """Go on from the store's checkpoint, or from the first event where the store is fresh.
 
-        Raises PositionUnavailable where the log does not hold what the store has folded.
+        ``on_saved`` is told each change that was saved by this projector, at once. Raises PositionUnavailable
+        where the log does not hold what the store has folded.
         """
         self._source = source
         self._store = store
+        self._on_saved = on_saved
         self._known: _State | None = None
         self._state()
 
@@ -72,6 +76,8 @@ class Projector:
         self._known = None  # Until the change is known to be saved, the store alone knows.
         self._store.apply(change)
         self._known = _State(change.reached, change.reached, catalogue)
+        if self._on_saved is not None:
+            self._on_saved(change)
         return len(records)
 
     def catch_up(

@@ -1,5 +1,6 @@
 """Opening a service: the ledger, its state followed in a thread, and all that the endpoints stand on."""
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -7,26 +8,42 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 from functools import partial
 
+import structlog
+
 from choice_ledger.checking import Checks
+from choice_ledger.fault_codes import failure_of
 from choice_ledger.freshness import Freshness
 from choice_ledger.http.admission import THREADS_MAX, Admission
 from choice_ledger.http.idempotency import IdempotencyKeys
 from choice_ledger.http.metrics import Metrics
 from choice_ledger.http.service import Service
+from choice_ledger.ledger_at_hand import LedgerAtHand
 from choice_ledger.settings import Settings
 from choice_ledger.wiring import open_ledger, services_at_hand, tokens_at_hand, used_keys
 from consumers.following import Following
-from projections.projector import Projector
+from consumers.pursuits import Projecting, Pursuit, Watching
+from projections.facts_at_hand import FactsAtHand
 from projections.reader import ReadModel
+
+_log = structlog.get_logger("choice_ledger.http")
 
 
 @contextmanager
 def open_service(settings: Settings, stopping: Callable[[], bool]) -> Iterator[Service]:
     """A service on the ledger that the settings name, its state followed, until the context ends."""
     with open_ledger(settings) as ledger, closing(used_keys(settings)) as used:
-        ledger.catch_up()
-        projector = Projector(ledger.source, ledger.store)
-        following = Following(ledger.source, projector, clock_ms=_monotonic_ms)
+        pursuit = _pursuit(settings, ledger)
+        facts = FactsAtHand(
+            threading.Lock(), pursuit.position, pursuit.catalogue, settings.individuals_at_hand_max
+        )
+        following = Following(
+            ledger.source,
+            pursuit,
+            clock_ms=_monotonic_ms,
+            age_ms_max=settings.freshness_ms_max,
+            on_moved=facts.moved,
+            on_fault=_tell_fault,
+        )
         admission = Admission(settings.rate_per_s, settings.rate_burst, time.monotonic)
         with _pool("writing") as writers, _pool("reading") as readers:
             following.start()
@@ -34,7 +51,9 @@ def open_service(settings: Settings, stopping: Callable[[], bool]) -> Iterator[S
                 yield Service(
                     ledger=replace(ledger, folding=following),
                     checks=Checks(
-                        ReadModel(ledger.store, ledger.source.slice_of, ledger.clock), None, ledger.clock
+                        ReadModel(ledger.store, ledger.source.slice_of, ledger.clock, facts),
+                        facts,
+                        ledger.clock,
                     ),
                     freshness=Freshness(following, settings.freshness_ms_max),
                     credentials=tokens_at_hand(settings),
@@ -48,6 +67,22 @@ def open_service(settings: Settings, stopping: Callable[[], bool]) -> Iterator[S
                 )
             finally:
                 following.stop()
+
+
+def _pursuit(settings: Settings, ledger: LedgerAtHand) -> Pursuit:
+    """How the state goes on: folded here, or by a `work` process on the same home.
+
+    What is there already is folded before the first call is answered; who leaves the folding to another
+    process leaves that to it too, and says `stale` until it is done.
+    """
+    if not settings.serve_work:
+        return Watching(ledger.source, ledger.store)
+    ledger.catch_up()
+    return Projecting(ledger.source, ledger.store)
+
+
+def _tell_fault(fault: Exception, in_a_row: int) -> None:
+    _log.warning("following_failed", reason=failure_of(fault).message, in_a_row=in_a_row)
 
 
 def _pool(name: str) -> ThreadPoolExecutor:
