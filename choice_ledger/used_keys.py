@@ -21,8 +21,8 @@ Verdict: TypeAlias = Literal["first", "same", "other"]
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
-    """A key that is to be used for a call. Nothing can be read back from either part: ``event_id`` (16 bytes) follows
-    from tenant and key, and ``fingerprint`` (32 bytes) from the call, keyed by the key.
+    """A key that is to be used for a call. Nothing can be read back from either part: ``event_id`` (16
+    bytes) follows from tenant and key, and ``fingerprint`` (32 bytes) from the call, keyed by the key.
     """
 
     event_id: bytes

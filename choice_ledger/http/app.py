@@ -1,135 +1,268 @@
 """The application: the table of endpoints as routes of Litestar, and what every call goes through.
 
-Each call is, in this order: given a request id, authenticated, held against scope and rate, read within its
-limits, answered; whatever goes wrong ends as a problem (RFC 9457).
+Each call is, in this order: given a request id, held against the table, authenticated, held against rate and
+scope, read within its limits, answered; whatever goes wrong ends as a problem (RFC 9457). A bare endpoint of
+the hot path is found by its address alone, before the framework, and looks after all of this itself.
 """
 
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import Any, Final, cast
 
 import msgspec
-from litestar import Litestar, Request, Response, asgi
-from litestar.exceptions import HTTPException
+from litestar import Litestar, Request, Response
+from litestar.exceptions import HTTPException, LitestarException
 from litestar.handlers import HTTPRouteHandler
 from litestar.response import Stream
-from litestar.types import ASGIApp, Receive, Send
-from litestar.types import Scope as Connection
 
-from choice_ledger.access import Caller
-from choice_ledger.exits import ExitCode
-from choice_ledger.fault_codes import failure_of
+from choice_ledger.http.addresses import Addresses, path_of, query_of
 from choice_ledger.http.bodies import read_json
 from choice_ledger.http.endpoints import AsgiApp, Call, Endpoint, Reply
-from choice_ledger.http.problems import PROBLEM_MEDIA_TYPE, Fault, Problem
+from choice_ledger.http.faults import problem_of
+from choice_ledger.http.gate import (
+    SAFE_HEADERS,
+    VISIT,
+    ClientGone,
+    Connection,
+    Message,
+    Receive,
+    Send,
+    Visit,
+    admitted,
+    check_media_type,
+    check_single,
+    peer_of,
+    read_body,
+    send_problem,
+)
+from choice_ledger.http.observing import Observer
+from choice_ledger.http.problems import Fault, Problem
 from choice_ledger.http.service import Service
 from choice_ledger.http.table import ENDPOINTS
 
-_ENCODER = msgspec.json.Encoder()
+CLIENT_GONE: Final = 499
+"""What is counted as the status of a call whose client went away before it could be answered."""
+
+BROKEN_OFF: Final = 599
+"""What is counted as the status of a call whose answer had to be broken off."""
+
+_ENCODER: Final = msgspec.json.Encoder()
 
 
-def application(service: Service, on_stop: Callable[[], Awaitable[None]] | None = None) -> Litestar:
+class BrokenOff(Exception):
+    """An answer ended before it was whole. The connection is closed, so that the client sees it too."""
+
+
+class Application:
     """The ASGI application of a service."""
-    return Litestar(
-        [_route(endpoint, service) for endpoint in ENDPOINTS],
-        openapi_config=None,
-        exception_handlers={Exception: _told},
-        on_shutdown=[] if on_stop is None else [on_stop],
-    )
+
+    def __init__(self, service: Service, endpoints: Sequence[Endpoint] = ENDPOINTS) -> None:
+        """Serve the endpoints of a table."""
+        self._service = service
+        self._observer = Observer(service.metrics)
+        self._addresses = Addresses(endpoints)
+        self._bare = {e.path: (e.method, self._traced(e.asgi(service))) for e in endpoints if e.asgi}
+        self._answer = self._traced(self._visited)
+        self._litestar = Litestar(
+            [_route(endpoint, service) for endpoint in endpoints if endpoint.handler],
+            openapi_config=None,
+            logging_config=None,
+            exception_handlers={Exception: _raised},
+        )
+
+    async def __call__(self, scope: Connection, receive: Receive, send: Send) -> None:
+        """Answer one connection, as ASGI calls it."""
+        if scope["type"] == "http":
+            method, app = self._bare.get(scope["path"], _NO_APP)
+            if method == scope["method"]:
+                await app(scope, receive, send)
+            else:
+                await self._answer(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._litestar(cast("Any", scope), cast("Any", receive), cast("Any", send))
+        else:
+            await send({"type": "websocket.close", "code": 1008})
+
+    @property
+    def routes(self) -> frozenset[tuple[str, str]]:
+        """The method and the path of everything that is routed, the paths as the table writes them."""
+        framework = {
+            (method, route.path.replace(":str}", "}"))
+            for route in self._litestar.routes
+            for method in getattr(route, "methods", ())
+            if method != "OPTIONS"
+        }
+        return frozenset(framework | {(method, path) for path, (method, _) in self._bare.items()})
+
+    def _traced(self, app: AsgiApp) -> AsgiApp:
+        tracing = self._service.tracing
+        if tracing is None:
+            return app
+
+        async def traced(scope: Connection, receive: Receive, send: Send) -> None:
+            with tracing.call(scope, lambda: cast("Visit", scope[VISIT])):
+                await app(scope, receive, send)
+
+        return traced
+
+    async def _visited(self, scope: Connection, receive: Receive, send: Send) -> None:
+        is_head = scope["method"] == "HEAD"
+        visit = scope[VISIT] = Visit(scope["headers"], self._service.ledger.new_id, is_head=is_head)
+        with self._observer.watching(visit):
+            await self._answered(visit, scope, receive, _told(visit, send))
+
+    async def _answered(self, visit: Visit, scope: Connection, receive: Receive, send: Send) -> None:
+        """Answer a call, whatever happens. Once an answer has begun, only breaking it off is left."""
+        try:
+            check_single(scope["headers"], visit.headers)
+            methods = self._addresses.methods(scope["raw_path"])
+            method = _method(scope["method"], methods, visit)
+            if method == "OPTIONS":
+                await _send_options(send, methods)
+                return
+            # The path goes on as it was sent: decoded here, a slash within a segment would divide it.
+            inner = {**scope, "method": method, "path": scope["raw_path"].decode("latin-1")}
+            await self._litestar(cast("Any", inner), cast("Any", receive), cast("Any", send))
+        except ClientGone:
+            visit.status = CLIENT_GONE
+        except Exception as fault:  # noqa: BLE001 - whatever goes wrong is told as a problem
+            problem = problem_of(_plain(fault), visit.request_id)
+            if visit.status:
+                visit.status = BROKEN_OFF
+                raise BrokenOff from None
+            await send_problem(send, visit, problem)
 
 
-def _route(endpoint: Endpoint, service: Service) -> Any:  # noqa: ANN401 - two kinds of route handler
-    path = endpoint.path.replace("}", ":str}")
-    if endpoint.asgi is not None:
-        return asgi(path, name=endpoint.operation)(_bare(endpoint.asgi(service)))
+def application(service: Service) -> Application:
+    """The ASGI application of a service."""
+    return Application(service)
 
+
+async def _nothing(_scope: Connection, _receive: Receive, _send: Send) -> None:
+    raise AssertionError("no method is empty")
+
+
+_NO_APP: Final[tuple[str, AsgiApp]] = ("", _nothing)
+
+
+def _method(asked: str, methods: frozenset[str], visit: Visit) -> str:
+    """The method by which a call is answered. Raises Problem: ``not_found``, ``method_not_allowed``."""
+    if not methods:
+        raise Problem("not_found")
+    if asked not in methods:
+        raise Problem("method_not_allowed", headers={"Allow": ", ".join(sorted(methods))})
+    if asked == "OPTIONS":
+        visit.operation = "options"
+    return "GET" if asked == "HEAD" else asked
+
+
+async def _send_options(send: Send, methods: frozenset[str]) -> None:
+    headers = [(b"allow", ", ".join(sorted(methods)).encode("ascii"))]
+    await send({"type": "http.response.start", "status": 204, "headers": headers})
+    await send({"type": "http.response.body", "body": b""})
+
+
+def _told(visit: Visit, send: Send) -> Send:
+    """``send``, which adds the headers of every answer and sees its status."""
+
+    async def tell(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            visit.status = message["status"]
+            headers = list(message["headers"])
+            given = {name for name, _ in headers}
+            beside = ((b"x-request-id", visit.echoed), *SAFE_HEADERS)
+            headers += [(name, value) for name, value in beside if name not in given]
+            message = {**message, "headers": headers}
+        await send(message)
+
+    return tell
+
+
+def _route(endpoint: Endpoint, service: Service) -> HTTPRouteHandler:
     async def handle(request: Request[Any, Any, Any]) -> Response[Any]:
-        return _response(await _answered(endpoint, service, request))
+        visit: Visit = cast("Connection", request.scope)[VISIT]
+        visit.operation = endpoint.operation
+        return await _response(await _reply(endpoint, service, visit, request), visit, service)
 
+    path = endpoint.path.replace("}", ":str}")
     return HTTPRouteHandler(path, http_method=[endpoint.method], name=endpoint.operation)(handle)
 
 
-def _bare(app: AsgiApp) -> ASGIApp:
-    async def handle(scope: Connection, receive: Receive, send: Send) -> None:
-        await app(scope, receive, send)
-
-    return handle
-
-
-async def _answered(endpoint: Endpoint, service: Service, request: Request[Any, Any, Any]) -> Reply:
+async def _reply(
+    endpoint: Endpoint, service: Service, visit: Visit, request: Request[Any, Any, Any]
+) -> Reply:
+    """What a handler makes of a call that was found good."""
     assert endpoint.handler is not None
-    caller = None if endpoint.open else _caller(endpoint, service, request)
-    raw = await _body(endpoint, request)
+    scope = cast("Connection", request.scope)
+    if not endpoint.open:
+        visit.caller = admitted(service, visit.headers, endpoint.scopes, peer_of(scope))
+    path = path_of(scope["path_params"])
+    query = query_of(endpoint, scope["query_string"])
+    raw = await _raw_body(endpoint, visit, cast("Receive", request.receive))
     call = Call(
         service=service,
-        request_id=service.ledger.new_id(),
-        method=request.method,
-        address=str(request.url.path),
-        path={name: str(value) for name, value in request.path_params.items()},
-        query={name: str(value) for name, value in request.query_params.items()},
-        headers=request.headers,
+        request_id=visit.request_id,
+        method=scope["method"],
+        address=(scope["raw_path"] + b"?" + scope["query_string"]).decode("latin-1"),
+        path=path,
+        query=query,
+        headers={name.decode("latin-1"): value.decode("latin-1") for name, value in visit.headers.items()},
         raw=raw,
-        body=read_json(raw) if raw and endpoint.body is not None else None,
-        who=caller,
+        body=read_json(raw) if endpoint.body is not None else None,
+        who=visit.caller,
     )
     return await endpoint.handler(call)
 
 
-def _caller(endpoint: Endpoint, service: Service, request: Request[Any, Any, Any]) -> Caller:
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not token:
-        raise Problem("token_missing")
-    caller = service.credentials.caller_of(token.strip(), service.ledger.clock())
-    if caller is None:
-        raise Problem("token_refused")
-    if not caller.may(endpoint.scopes):
-        raise Problem("scope_missing", scopes=sorted(endpoint.scopes))
-    if wait_s := service.admission.take(caller.token_id):
-        raise Problem("rate_limited", retry_after_s=int(wait_s) + 1)
-    return caller
+async def _raw_body(endpoint: Endpoint, visit: Visit, receive: Receive) -> bytes:
+    headers = visit.headers
+    if endpoint.body is not None:
+        check_media_type(headers, endpoint.body_media_type.encode("ascii"))
+        return await read_body(receive, headers, endpoint.body_bytes_max)
+    if b"transfer-encoding" in headers or headers.get(b"content-length", b"0").strip(b"0"):
+        raise Problem("body_not_taken")
+    return b""
 
 
-async def _body(endpoint: Endpoint, request: Request[Any, Any, Any]) -> bytes:
-    chunks, size = [], 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > endpoint.body_bytes_max:
-            raise Problem("body_too_large", limit=endpoint.body_bytes_max)
-        chunks.append(chunk)
-    return b"".join(chunks)
-
-
-def _response(reply: Reply) -> Response[Any]:
+async def _response(reply: Reply, visit: Visit, service: Service) -> Response[Any]:
     headers = dict(reply.headers)
+    if reply.lines is not None and not visit.is_head:
+        # The first line is made before the answer begins, so that what fails at once is told as a problem.
+        lines = aiter(_in_threads(reply.lines, service) if isinstance(reply.lines, Iterator) else reply.lines)
+        first = await anext(lines, b"")
+        return Stream(
+            _joined(first, lines), status_code=reply.status, headers=headers, media_type=reply.media_type
+        )
     if reply.lines is not None:
-        return Stream(reply.lines, status_code=reply.status, headers=headers, media_type=reply.media_type)
-    content = _ENCODER.encode(reply.content) if reply.raw is None else reply.raw
+        content = b""
+    else:
+        content = _ENCODER.encode(reply.content) if reply.raw is None else reply.raw
     return Response(content, status_code=reply.status, headers=headers, media_type=reply.media_type)
 
 
-def _told(_request: Request[Any, Any, Any], fault: Exception) -> Response[Any]:
-    problem = problem_of(fault)
-    headers = {"Retry-After": str(problem.retry_after_s)} if problem.row.retry else {}
-    if problem.row.status == 401:
-        headers["WWW-Authenticate"] = "Bearer"
-    content = _ENCODER.encode(problem.members(""))
-    return Response(content, status_code=problem.row.status, headers=headers, media_type=PROBLEM_MEDIA_TYPE)
+async def _joined(first: bytes, lines: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield first
+    async for line in lines:
+        yield line
 
 
-def problem_of(fault: Exception) -> Problem:
-    """The problem that a fault comes to. One that nobody foresaw is a defect, told without its values."""
-    if isinstance(fault, Problem):
-        return fault
-    if isinstance(fault, HTTPException):
-        return Problem("method_not_allowed" if fault.status_code == 405 else "not_found")
-    failure = failure_of(fault)
-    match failure.code:
-        case ExitCode.REFUSED | ExitCode.USAGE:
-            return Problem("refused", errors=[Fault(failure.field, failure.message)])
-        case ExitCode.UNKNOWN:
-            return Problem("unknown", failure.message)
-        case ExitCode.UNAVAILABLE:
-            return Problem("unavailable", failure.message)
-        case ExitCode.MISMATCH:
-            return Problem("damaged", failure.message)
-        case _:
-            return Problem("defect")
+async def _in_threads(lines: Iterator[bytes], service: Service) -> AsyncIterator[bytes]:
+    """Lines that are made by reading the log or the state, each in a thread."""
+    while (line := await service.read(lambda: next(lines, None))) is not None:
+        yield line
+
+
+def _raised(_request: Request[Any, Any, Any], fault: Exception) -> Response[Any]:
+    """Let go of what Litestar caught: it is told where all the rest is."""
+    raise fault
+
+
+def _plain(fault: Exception) -> Exception:
+    """What a fault is at its root; the framework's own refusals as problems."""
+    if isinstance(fault, ExceptionGroup):
+        return _plain(fault.exceptions[0])
+    if not isinstance(fault, HTTPException):
+        cause = fault.__cause__ if isinstance(fault, LitestarException) else None
+        return _plain(cause) if isinstance(cause, Exception) else fault
+    if fault.status_code == 400:
+        return Problem("invalid_header", errors=[Fault("host", "must be the name of a host")])
+    return Problem("not_found")

@@ -16,6 +16,7 @@ import msgspec
 from choice_ledger.access import Caller, Scope
 from choice_ledger.http.admission import TENANT
 from choice_ledger.http.bodies import BODY_BYTES_MAX
+from choice_ledger.http.faults import problem_of
 from choice_ledger.http.problems import PROBLEM_MEDIA_TYPE, Fault, Problem
 from choice_ledger.http.service import Service
 
@@ -26,7 +27,7 @@ Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 
-REQUEST_ID_LENGTH_MAX: Final = 128
+REQUEST_ID_LENGTH_MAX: Final = 1_024
 """Characters of an ``X-Request-Id`` that is sent back; a longer one is taken for none."""
 
 TOKEN_LENGTH_MAX: Final = 512
@@ -34,6 +35,9 @@ TOKEN_LENGTH_MAX: Final = 512
 
 BODY_WAIT_S: Final = 30.0
 """How long a body may take to arrive, from its first byte to its last."""
+
+VISIT: Final = "choice_ledger.visit"
+"""Where a connection's ``Visit`` is kept in its scope."""
 
 SINGLE_HEADERS: Final = (
     b"accept",
@@ -50,7 +54,7 @@ SAFE_HEADERS: Final[RawHeaders] = [(b"x-content-type-options", b"nosniff"), (b"c
 """Headers of every answer: its type is what it says it is, and nobody keeps it."""
 
 _ENCODER: Final = msgspec.json.Encoder()
-_VISIBLE: Final = re.compile(rb"[\x21-\x7e]{1,%d}" % REQUEST_ID_LENGTH_MAX)
+_SENDABLE: Final = re.compile(rb"[\x20-\x7e\x80-\xff]{1,%d}" % REQUEST_ID_LENGTH_MAX)
 _UUID_OR_TRACE: Final = re.compile(
     rb"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}|[0-9A-Fa-f]{32}", re.ASCII
 )
@@ -65,17 +69,25 @@ class Visit:
     """One call on its way through: its headers, its id, and what is known of it for the counts and the log.
 
     ``request_id`` stands in problems and in the log. ``echoed`` is what ``X-Request-Id`` answers: what the
-    caller sent, wherever it is visible ASCII. The two differ where the caller's is neither a UUID nor a trace
+    caller sent, whatever it is (AuthZEN, section 10.1.3: "an arbitrary string"). The two differ where the caller's is neither a UUID nor a trace
     id, because anything else may spell a person's name, which no log may hold.
     """
 
-    __slots__ = ("caller", "echoed", "headers", "operation", "request_id", "since", "status")
+    __slots__ = ("caller", "echoed", "headers", "is_head", "operation", "request_id", "since", "status")
 
-    def __init__(self, raw_headers: Iterable[tuple[bytes, bytes]], new_id: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        raw_headers: Iterable[tuple[bytes, bytes]],
+        new_id: Callable[[], str],
+        operation: str = "unknown",
+        *,
+        is_head: bool = False,
+    ) -> None:
         """Begin now. ``new_id`` makes the id of a call that brings none."""
         self.since = perf_counter()
         self.headers: Headers = dict(raw_headers)
-        self.operation = "unknown"
+        self.operation = operation
+        self.is_head = is_head
         self.status = 0
         self.caller: Caller | None = None
         given = self.headers.get(b"x-request-id")
@@ -83,7 +95,7 @@ class Visit:
             self.request_id, self.echoed = given.decode("ascii"), given
         else:
             self.request_id = new_id()
-            is_told = given is not None and _VISIBLE.fullmatch(given) is not None
+            is_told = given is not None and _SENDABLE.fullmatch(given) is not None
             self.echoed = given if given is not None and is_told else self.request_id.encode("ascii")
 
     @property
@@ -209,7 +221,7 @@ async def _arriving(receive: Receive, bytes_max: int) -> bytes:
 
 
 async def send_answer(
-    send: Send, visit: Visit, content: bytes, status: int = 200, media_type: bytes = _JSON
+    send: Send, visit: Visit, content: bytes, *, status: int = 200, media_type: bytes = _JSON
 ) -> None:
     """Answer a bare call."""
     visit.status = status
@@ -254,17 +266,18 @@ def bare(
     *,
     scopes: frozenset[Scope],
     answer: Callable[[Visit, bytes], Awaitable[bytes]],
-    problem_of: Callable[[Exception], Problem],
     bytes_max: int = BODY_BYTES_MAX,
+    told_as: Callable[[Exception, str], Problem] = problem_of,
 ) -> Callable[[Any, Any, Any], Awaitable[None]]:
     """A bare ASGI handler of POST with a JSON body: ``answer`` makes the JSON of a 200 from the body's bytes.
 
-    What it raises ends as the problem that ``problem_of`` makes of it. Counted, never logged.
+    What it raises ends as the problem that ``told_as`` makes of it and of the call's id. Each call is
+    counted, and none is logged.
     """
     new_id, count = service.ledger.new_id, service.metrics.count
 
     async def handle(scope: Connection, receive: Receive, send: Send) -> None:
-        visit = Visit(scope["headers"], new_id)
+        visit = scope[VISIT] = Visit(scope["headers"], new_id, operation)
         try:
             check_single(scope["headers"], visit.headers)
             visit.caller = admitted(service, visit.headers, scopes, peer_of(scope))
@@ -274,7 +287,7 @@ def bare(
         except ClientGone:
             visit.status = 499
         except Exception as fault:  # noqa: BLE001 - whatever goes wrong is told as a problem
-            await send_problem(send, visit, problem_of(fault))
+            await send_problem(send, visit, told_as(fault, visit.request_id))
         finally:
             count(operation, visit.status, visit.seconds)
 

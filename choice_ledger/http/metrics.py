@@ -16,6 +16,7 @@ class Metrics:
     def __init__(self) -> None:
         """Begin at zero."""
         self.registry = CollectorRegistry()
+        self.under_way = 0
         self._calls: dict[tuple[str, int], int] = {}
         self._latencies: dict[str, list[float]] = {}
 

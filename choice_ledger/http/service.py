@@ -11,6 +11,7 @@ from choice_ledger.freshness import Freshness
 from choice_ledger.http.admission import Admission
 from choice_ledger.http.idempotency import IdempotencyKeys
 from choice_ledger.http.metrics import Metrics
+from choice_ledger.http.tracing import Tracing
 from choice_ledger.ledger_at_hand import LedgerAtHand
 
 _T = TypeVar("_T")
@@ -31,6 +32,7 @@ class Service:
     writers: ThreadPoolExecutor
     readers: ThreadPoolExecutor
     stopping: Callable[[], bool]
+    tracing: Tracing | None = None
 
     async def write(self, work: Callable[[], _T]) -> _T:
         """Do blocking work that appends to the log, in a thread of its own. Raises Problem ``overloaded``."""
