@@ -1,5 +1,6 @@
 """Who may do what: the scopes, and who a call comes from."""
 
+from collections.abc import Sequence
 from typing import Final, Literal, Protocol, TypeAlias, get_args
 
 import msgspec
@@ -51,13 +52,18 @@ class Credentials(Protocol):
 class ServiceRegistry(Protocol):
     """Where it is looked up which ids are a tenant's own services.
 
-    1. ``is_own`` must be true only of ids that an operator registered for that very tenant.
+    1. ``is_own`` must be true only of ids that an operator registered for that very tenant, and ``of_tenant``
+       must name exactly those.
     2. It must never block on a disk or a network for long, and change within ``TOKENS_AGE_MS_MAX``.
     3. Where what is kept cannot be read, nobody must be a service, and ``fault`` must say why.
     """
 
     def is_own(self, tenant: str, service_id: str) -> bool:
         """Whether this id is one of the tenant's own services."""
+        ...
+
+    def of_tenant(self, tenant: str) -> Sequence[str]:
+        """The ids of all of the tenant's own services, in their order."""
         ...
 
     def fault(self) -> str | None:

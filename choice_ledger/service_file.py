@@ -4,7 +4,7 @@ An own use is the controller's own. Whoever is not registered here is somebody e
 missing or damaged makes nobody a service.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, Literal
 
@@ -95,6 +95,10 @@ class ServicesAtHand:
     def is_own(self, tenant: str, service_id: str) -> bool:
         """Whether this id is one of the tenant's own services."""
         return (tenant, service_id) in self._followed.current()
+
+    def of_tenant(self, tenant: str) -> Sequence[str]:
+        """The ids of all of the tenant's own services, in their order."""
+        return sorted(service_id for owner, service_id in self._followed.current() if owner == tenant)
 
     def fault(self) -> str | None:
         """Why nobody is a service now, though some may be registered."""

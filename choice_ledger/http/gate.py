@@ -69,8 +69,8 @@ class Visit:
     """One call on its way through: its headers, its id, and what is known of it for the counts and the log.
 
     ``request_id`` stands in problems and in the log. ``echoed`` is what ``X-Request-Id`` answers: what the
-    caller sent, whatever it is (AuthZEN, section 10.1.3: "an arbitrary string"). The two differ where the caller's is neither a UUID nor a trace
-    id, because anything else may spell a person's name, which no log may hold.
+    caller sent, which AuthZEN calls "an arbitrary string" (section 10.1.3). The two differ where the caller's
+    is neither a UUID nor a trace id: anything else may spell a person's name, which no log may hold.
     """
 
     __slots__ = ("caller", "echoed", "headers", "is_head", "operation", "request_id", "since", "status")

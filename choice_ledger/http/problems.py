@@ -60,6 +60,12 @@ KINDS: Final[dict[str, Kind]] = {
         "Mend the header named in `errors`.",
         "A header is not what it must be, or stands twice where one is meant.",
     ),
+    "malformed_request": Kind(
+        400,
+        "The request is not as AuthZEN has it",
+        "Mend the members that `errors` names.",
+        "A request of AuthZEN lacks a member, has one of another type, or contradicts itself.",
+    ),
     "body_not_taken": Kind(
         400,
         "This endpoint takes no body",
