@@ -2,10 +2,11 @@
 
 import structlog
 
-from choice_ledger.exits import ExitCode
+from choice_ledger.exits import EventIdTaken, ExitCode, Failure, OutcomeUnknown
 from choice_ledger.fault_codes import failure_of
 from choice_ledger.http.problems import Fault, Problem
 from choice_ledger.used_keys import UsedKeysFault
+from consumers.following import WAITERS_MAX, TooManyWaiting
 
 _log = structlog.get_logger("choice_ledger.http")
 
@@ -17,9 +18,27 @@ def problem_of(fault: Exception, request_id: str = "") -> Problem:
     """
     if isinstance(fault, Problem):
         return fault
-    if isinstance(fault, UsedKeysFault):
-        return _logged("unavailable", str(fault), request_id)
-    failure = failure_of(fault)
+    return _named(fault, request_id) or _ended(failure_of(fault), request_id)
+
+
+def _named(fault: Exception, request_id: str) -> Problem | None:
+    """The problem of a fault that has one of its own."""
+    match fault:
+        case UsedKeysFault():
+            return _logged("unavailable", str(fault), request_id)
+        case TooManyWaiting():
+            return Problem("overloaded", limit=WAITERS_MAX)
+        case EventIdTaken():
+            return Problem("event_id_taken", errors=[Fault(fault.field, fault.message)])
+        case OutcomeUnknown():
+            _log.error("unknown", reason=fault.why, request_id=request_id, event_id=fault.event_id)
+            return Problem("unknown", event_id=fault.event_id)
+        case _:
+            return None
+
+
+def _ended(failure: Failure, request_id: str) -> Problem:
+    """The problem that stands for the exit code in which the same ends on the command line."""
     match failure.code:
         case ExitCode.REFUSED | ExitCode.USAGE:
             return Problem("refused", errors=[Fault(failure.field, failure.message)])
