@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Lock
+from threading import Condition, Lock
 from typing import Any, Final
 
 import apsw
@@ -73,6 +73,8 @@ class SqliteLog:
         self._group = GroupCommit(self._writer.commit)
         self._readers = _Readers(path, vfs)
         self._turn = 0
+        self._appended = Condition()
+        self._appends = 0
 
     @property
     def generation(self) -> str:
@@ -83,7 +85,11 @@ class SqliteLog:
         """Append events; answer when each is on the disk, refused, or past the deadline."""
         if len(proposals) > BATCH_EVENTS_MAX:
             raise LogFault(f"an append takes at most {BATCH_EVENTS_MAX} events; cut the sequence")
-        return self._group.append(proposals)
+        outcomes = self._group.append(proposals)
+        with self._appended:
+            self._appends += 1
+            self._appended.notify_all()
+        return outcomes
 
     def start(self) -> Position:
         """The position before the first event, naming every slice."""
@@ -106,18 +112,24 @@ class SqliteLog:
         deadline = time.monotonic() + wait_ms / 1_000
         offsets = self._offsets(position)
         while True:
+            appends = self._appends  # Noted before the look: what is appended after it ends the wait.
             with self._readers.borrow() as connection:
                 records = self._following(connection, offsets, limit)
             left = deadline - time.monotonic()
             if records or left <= 0:
                 return records
-            time.sleep(min(left, WAIT_STEP_S))
+            self._wait(appends, min(left, WAIT_STEP_S))
 
     def close(self) -> None:
         """Let appends under way end, then close the file."""
         self._group.close()
         self._readers.close()
         self._writer.close()
+
+    def _wait(self, appends: int, wait_s: float) -> None:
+        """Wait for an append of this process; those of others are seen at the next look."""
+        with self._appended:
+            self._appended.wait_for(lambda: self._appends != appends, wait_s)
 
     def _offsets(self, position: Position) -> dict[Slice, int]:
         wanted = position.as_dict()
