@@ -8,7 +8,7 @@ against it, so a row that says less or other than its endpoint does is found.
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from itertools import groupby
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import msgspec
 
@@ -16,6 +16,7 @@ from choice_ledger.access import SCOPES
 from choice_ledger.http.components import PREFIX, Components
 from choice_ledger.http.endpoints import Answered, Endpoint, Parameter
 from choice_ledger.http.problems import KINDS, PROBLEM_MEDIA_TYPE, Fault
+from projections.decision import DecidedDenial, OutsideDenial
 
 OPENAPI_VERSION: Final = "3.1.1"
 """The version of the specification that the document keeps to."""
@@ -47,6 +48,7 @@ PROBLEMS_WITHOUT_BODIES: Final = ("body_not_taken",)
 
 BESIDE: Final[Mapping[str, Mapping[str, object]]] = {
     "scope_missing": {"scopes": {"type": "array", "items": {"enum": list(SCOPES)}, "minItems": 1}},
+    "use_denied": {"reason": {"enum": [*get_args(DecidedDenial), *get_args(OutsideDenial)]}},
     "body_too_large": {"limit": {"type": "integer", "description": "Bytes of a body, at most."}},
     "unknown": {"event_id": {"type": "string", "format": "uuid", "description": "The id to send again."}},
 }

@@ -122,6 +122,12 @@ KINDS: Final[dict[str, Kind]] = {
         "A call with the same key and body is still under way.",
         retry=True,
     ),
+    "use_denied": Kind(
+        409,
+        "The disclosure was not permitted, and nothing is recorded",
+        "Ask `/v1/why`; where it has happened all the same, say so with `although_denied`.",
+        "A disclosure is to be recorded that is denied for the reason which the problem names.",
+    ),
     "event_id_taken": Kind(
         409,
         "The event id names another event already",
