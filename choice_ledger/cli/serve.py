@@ -1,8 +1,7 @@
 """``serve``: the HTTP service, with the state folded in the same process or by a ``work`` beside it."""
 
-import asyncio
-
 import rich_click as click
+import uvloop
 
 from choice_ledger.cli.options import FLAGS, common
 from choice_ledger.cli.session import settings_of
@@ -26,4 +25,4 @@ def _keep_work(ctx: click.Context, param: click.Parameter, value: bool | None) -
 @click.pass_context
 def command(ctx: click.Context) -> None:
     """Serve HTTP until interrupted (Ctrl-C) or told to end (SIGTERM); calls under way end first."""
-    asyncio.run(serve(settings_of(ctx)))
+    uvloop.run(serve(settings_of(ctx)))  # uvicorn chooses the loop only where it starts it itself.
