@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any, Final
 
 import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from choice_ledger.http.endpoints import Endpoint
 from choice_ledger.http.openapi import problems_of
@@ -26,13 +26,22 @@ ADDRESS: Final = "http://127.0.0.1:8700"
 
 @cache
 def _environment() -> jinja2.Environment:
-    """The templates. Whatever they print is escaped, and a name that is not given is a fault."""
-    return jinja2.Environment(
+    """The templates. Whatever they print is escaped."""
+    environment = jinja2.Environment(
         loader=jinja2.PackageLoader("choice_ledger.http", "templates"),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["prose"] = prose
+    return environment
+
+
+def prose(text: str) -> Markup:
+    """A sentence for a page: what stands in back-ticks is code, and everything is escaped."""
+    pieces = [escape(piece) for piece in text.split("`")]
+    code = Markup("<code>{}</code>")
+    return Markup("").join(code.format(piece) if i % 2 else piece for i, piece in enumerate(pieces))
 
 
 @cache
