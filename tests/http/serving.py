@@ -17,6 +17,7 @@ from choice_ledger.http.service import Service
 from choice_ledger.settings import Settings
 from choice_ledger.wiring import new_id, now, token_file
 from events.instants import DAY
+from tests.http.documented import DocumentedClient
 
 STARTED_WITHIN_S = 20
 
@@ -37,9 +38,13 @@ class Served:
         )
 
     def client(self, *scopes: Scope, tenant: str = "main", name: str = "tester") -> httpx.Client:
-        """A client whose calls carry a new token with these scopes (none given: with all)."""
+        """A client whose calls carry a new token with these scopes (none given: with all).
+
+        Every answer that it gets has to be as the OpenAPI document says.
+        """
         token = self.token(*scopes, tenant=tenant, name=name)
-        return httpx.Client(base_url=self.url, headers={"Authorization": f"Bearer {token}"}, timeout=30)
+        headers = {"Authorization": f"Bearer {token}"}
+        return DocumentedClient(base_url=self.url, headers=headers, timeout=30)
 
 
 @contextmanager

@@ -1,0 +1,72 @@
+"""Runs schemathesis against a service, and reads what it found."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+# Left out: `positive_data_acceptance`, because a schema cannot say that a position is one of this ledger, or
+# that a policy is there; and what needs several linked operations.
+CHECKS = (
+    "not_a_server_error",
+    "status_code_conformance",
+    "content_type_conformance",
+    "response_headers_conformance",
+    "response_schema_conformance",
+    "negative_data_rejection",
+    "missing_required_header",
+    "unsupported_method",
+    "allow_header_conformance",
+    "ignored_auth",
+)
+PHASES = ("examples", "coverage", "fuzzing")
+RUN_WITHIN_S = 1_800
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fuzzed:
+    """What a run did and found. ``told`` is all that it printed, cut where a value is long."""
+
+    operations: int
+    cases: int
+    failures: Mapping[str, tuple[str, ...]]
+    told: str
+
+
+def fuzz(
+    schema: str, *, url: str, token: str, reports: Path, seed: int, examples: int, more: tuple[str, ...] = ()
+) -> Fuzzed:
+    """Try every operation of a document (a file or an address) against the service at ``url``."""
+    report = reports / "schemathesis.json"
+    words = [
+        *(sys.executable, "-m", "schemathesis.cli", "run", schema, "--url", url),
+        *("--header", f"Authorization: Bearer {token}"),
+        *("--checks", ",".join(CHECKS), "--phases", ",".join(PHASES)),
+        *("--max-examples", str(examples), "--seed", str(seed), "--workers", "1"),
+        *("--report", "json", "--report-json-path", str(report)),
+        *("--generation-database", "none", "--suppress-health-check", "all", "--continue-on-failure"),
+        *("--no-color", "--warnings", "off", "--request-timeout", "60", *more),
+    ]
+    done = subprocess.run(
+        words,
+        cwd=reports,
+        env={**os.environ, "PYTHONHASHSEED": "0", "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        timeout=RUN_WITHIN_S,
+        check=False,
+    )
+    told = "\n".join(line[:400] for line in (done.stdout + done.stderr).splitlines())
+    assert report.exists(), told
+    found: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))
+    assert found["complete"], told
+    return Fuzzed(
+        operations=found["operations"]["tested"],
+        cases=found["test_cases"]["generated"],
+        failures={f["type"]: tuple(f["operations"]) for f in found["failures"]},
+        told=told,
+    )
