@@ -16,7 +16,7 @@ from litestar.response import Stream
 
 from choice_ledger.http.addresses import Addresses, path_of, query_of
 from choice_ledger.http.bodies import read_json
-from choice_ledger.http.endpoints import AsgiApp, Call, Endpoint, Reply
+from choice_ledger.http.endpoints import TEXT, AsgiApp, Call, Endpoint, Reply
 from choice_ledger.http.faults import problem_of
 from choice_ledger.http.gate import (
     SAFE_HEADERS,
@@ -207,7 +207,7 @@ async def _reply(
         query=query,
         headers={name.decode("latin-1"): value.decode("latin-1") for name, value in visit.headers.items()},
         raw=raw,
-        body=read_json(raw) if endpoint.body is not None else None,
+        body=read_json(raw) if endpoint.body is not None and not _is_text(endpoint, visit) else None,
         who=visit.caller,
     )
     return await endpoint.handler(call)
@@ -216,11 +216,18 @@ async def _reply(
 async def _raw_body(endpoint: Endpoint, visit: Visit, receive: Receive) -> bytes:
     headers = visit.headers
     if endpoint.body is not None:
-        check_media_type(headers, endpoint.body_media_type.encode("ascii"))
+        media_type = TEXT if _is_text(endpoint, visit) else endpoint.body_media_type
+        check_media_type(headers, media_type.encode("ascii"))
         return await read_body(receive, headers, endpoint.body_bytes_max)
     if b"transfer-encoding" in headers or headers.get(b"content-length", b"0").strip(b"0"):
         raise Problem("body_not_taken")
     return b""
+
+
+def _is_text(endpoint: Endpoint, visit: Visit) -> bool:
+    """Whether a body is plain text, where it may be that as well as JSON."""
+    given = visit.headers.get(b"content-type", b"").partition(b";")[0]
+    return endpoint.text_too and given.strip().lower() == TEXT.encode("ascii")
 
 
 async def _response(reply: Reply, visit: Visit, service: Service) -> Response[Any]:

@@ -10,6 +10,7 @@ from choice_ledger.http.service import Service
 
 Method: TypeAlias = Literal["GET", "POST", "PUT", "DELETE"]
 JSON: Final = "application/json"
+TEXT: Final = "text/plain"
 NDJSON: Final = "application/x-ndjson"
 
 
@@ -86,7 +87,8 @@ class Endpoint:
     ``scopes`` are those of which a caller needs one; an empty set with ``open`` false asks for a token alone.
     ``open``: no token is asked for. ``asgi`` makes a bare ASGI handler that looks after token, limits and
     syntax itself (the hot path); else ``handler`` is called once all of those were found good.
-    ``body`` is the JSON Schema of the body, and none means that none is taken.
+    ``body`` is the JSON Schema of the body, and none means that none is taken. ``text_too``: the body may be
+    plain text as well, which the handler finds in ``raw`` alone.
     """
 
     method: Method
@@ -104,5 +106,6 @@ class Endpoint:
     parameters: tuple[Parameter, ...] = ()
     body: Mapping[str, object] | None = None
     body_media_type: str = JSON
+    text_too: bool = False
     body_bytes_max: int = BODY_BYTES_MAX
     example: object = None

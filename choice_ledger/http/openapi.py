@@ -14,7 +14,7 @@ import msgspec
 
 from choice_ledger.access import SCOPES
 from choice_ledger.http.components import PREFIX, Components
-from choice_ledger.http.endpoints import Answered, Endpoint, Parameter
+from choice_ledger.http.endpoints import TEXT, Answered, Endpoint, Parameter
 from choice_ledger.http.problems import KINDS, PROBLEM_MEDIA_TYPE, Fault
 from projections.decision import DecidedDenial, OutsideDenial
 
@@ -50,6 +50,21 @@ BESIDE: Final[Mapping[str, Mapping[str, object]]] = {
     "scope_missing": {"scopes": {"type": "array", "items": {"enum": list(SCOPES)}, "minItems": 1}},
     "use_denied": {"reason": {"enum": [*get_args(DecidedDenial), *get_args(OutsideDenial)]}},
     "body_too_large": {"limit": {"type": "integer", "description": "Bytes of a body, at most."}},
+    "not_ready": {
+        "checks": {
+            "type": "array",
+            "description": "What each check found; with `verbose` alone.",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "check": {"type": "string"},
+                    "ok": {"type": "boolean"},
+                    "message": {"type": "string"},
+                },
+                "required": ["check", "ok", "message"],
+            },
+        }
+    },
     "unknown": {"event_id": {"type": "string", "format": "uuid", "description": "The id to send again."}},
 }
 """The members that a problem has beside those that every problem has, by its kind."""
@@ -170,7 +185,10 @@ def _body(row: Endpoint, schema: Mapping[str, object], components: Components) -
     content: dict[str, Any] = {"schema": components.taken(schema)}
     if row.example is not None:
         content["example"] = row.example
-    return {"required": True, "content": {row.body_media_type: content}}
+    told = {row.body_media_type: content}
+    if row.text_too:
+        told[TEXT] = {"schema": {"type": "string", "minLength": 1}, "example": "The text alone."}
+    return {"required": True, "content": told}
 
 
 def _answers(row: Endpoint, components: Components) -> dict[str, Any]:

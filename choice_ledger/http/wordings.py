@@ -3,7 +3,7 @@
 from typing import Final
 
 from choice_ledger.content_store import CONTENT_BYTES_MAX
-from choice_ledger.http.endpoints import JSON, Answered, Call, Endpoint, Reply
+from choice_ledger.http.endpoints import JSON, TEXT, Answered, Call, Endpoint, Reply
 from choice_ledger.http.problems import Fault, Problem
 from choice_ledger.http.write_schemas import SHA256, object_of
 from events.line_fields import may_be_shown
@@ -16,17 +16,28 @@ _TOO_LONG: Final = f"must be a text of at most {CONTENT_BYTES_MAX} bytes in UTF-
 
 async def store(call: Call) -> Reply:
     """Store a text, and answer the digest that names it. The same text again is no fault."""
-    text = _text(call)
-    content = text.encode()
-    if len(content) > CONTENT_BYTES_MAX:
-        raise Problem("refused", errors=[Fault("text", _TOO_LONG)])
+    content = _content_of(call)
     digest = await call.service.write(lambda: call.service.ledger.content.put(content))
     return Reply(status=201, content={"sha256": digest})
 
 
-def _text(call: Call) -> str:
-    """The text of the body. Raises Problem ``refused`` with all that is wrong with it."""
-    body = call.body
+def _content_of(call: Call) -> bytes:
+    """The bytes of a text, sent by itself or as ``text`` of an object. Raises Problem ``refused``."""
+    is_plain = call.body is None and call.headers.get("content-type", "").lower().startswith(TEXT)
+    field, content = ("", call.raw) if is_plain else ("text", _text(call.body).encode())
+    if len(content) > CONTENT_BYTES_MAX:
+        raise Problem("refused", errors=[Fault(field, _TOO_LONG)])
+    try:
+        text = content.decode()
+    except UnicodeDecodeError:
+        raise Problem("refused", errors=[Fault(field, "must be text in UTF-8")]) from None
+    if not text.strip():
+        raise Problem("refused", errors=[Fault(field, "must not be empty")])
+    return content
+
+
+def _text(body: object) -> str:
+    """The text of an object. Raises Problem ``refused`` with all that is wrong with it."""
     if not isinstance(body, dict):
         raise Problem("refused", errors=[Fault("", "must be an object")])
     unknown = sorted(name for name in body if name != "text")
@@ -36,8 +47,6 @@ def _text(call: Call) -> str:
     text = body.get("text")
     if not isinstance(text, str):
         faults.append(Fault("text", "is required" if text is None else "must be text"))
-    elif not text.strip():
-        faults.append(Fault("text", "must not be empty"))
     elif not faults:
         return text
     raise Problem("refused", errors=faults)
@@ -73,6 +82,7 @@ WORDINGS: Final[tuple[Endpoint, ...]] = (
                 }
             }
         ),
+        text_too=True,
         body_bytes_max=BODY_BYTES_MAX,
         example={"text": "We write to you once a month. You may say no at any time."},
     ),

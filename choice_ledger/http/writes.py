@@ -389,7 +389,7 @@ DISCLOSURE: Final = Write(
     },
     speech="service",
     commands=undecided,
-    description="The service finds the answer itself: without `at` the one for now, without `data` for "
+    description="The service finds the answer itself: without `at` that of this instant, without `data` for "
     "all that the terms in force declare. A disclosure that is not permitted is refused, unless "
     "`although_denied` says that it has happened.",
 )

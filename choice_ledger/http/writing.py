@@ -9,6 +9,7 @@ import msgspec
 from choice_ledger.access import Caller
 from choice_ledger.content_store import ContentDamaged, ContentMissing, ContentStore
 from choice_ledger.disclosing import Disclosed, UseDenied, relying
+from choice_ledger.exits import EventIdTaken, ExitCode, Failure, OutcomeUnknown
 from choice_ledger.http.endpoints import Call, Endpoint, Parameter, Reply
 from choice_ledger.http.problems import Fault, Problem
 from choice_ledger.http.receipts import ANSWERS, IDEMPOTENCY_KEY, PROBLEMS, recorded, reply_of
@@ -60,14 +61,40 @@ Work: TypeAlias = Callable[[Saying], Receipt]
 
 
 async def write(row: Write, work: Work, call: Call) -> Reply:
-    """Carry out one call that records. Raises Problem and Failure."""
+    """Carry out one call that records, and count what it came to. Raises Problem and Failure."""
+    try:
+        receipt = await _written(row, work, call)
+    except Exception as fault:
+        call.service.metrics.wrote(_kind_of(fault))
+        raise
+    outcome = "acknowledged" if receipt.void is None else "void"
+    call.service.metrics.wrote("repeated" if receipt.repeated else outcome)
+    return reply_of(receipt)
+
+
+def _kind_of(fault: Exception) -> str:
+    """The kind of problem that a fault comes to, as far as writes are counted by it."""
+    match fault:
+        case Problem():
+            return fault.kind
+        case EventIdTaken():
+            return "event_id_taken"
+        case OutcomeUnknown():
+            return "unknown"
+        case Failure(code=ExitCode.REFUSED):
+            return "refused"
+        case _:
+            return "unavailable"
+
+
+async def _written(row: Write, work: Work, call: Call) -> Receipt:
     read = partial(_understood, row, call)
     inline = len(call.raw) <= READ_AT_ONCE_BYTES_MAX and not _names_texts(call)
     written, heard = read() if inline else await call.service.read(read)
     async with call.service.idempotency.during(call) as event_id:
         own = msgspec.structs.replace(heard, event_id=event_id)
         saying = Saying(call, written, own, call.service.freshness.outside())
-        return reply_of(await call.service.write(lambda: recorded(lambda: work(saying))))
+        return await call.service.write(lambda: recorded(lambda: work(saying)))
 
 
 def _names_texts(call: Call) -> bool:

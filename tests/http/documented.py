@@ -45,9 +45,12 @@ class Document:
         return jsonschema_rs.Draft202012Validator(whole, validate_formats=True)
 
     def faults_of_example(self, operation: Mapping[str, Any]) -> list[str]:
-        """What is wrong with the example of an operation's body."""
-        (media,) = operation["requestBody"]["content"].values()
-        return [str(fault.message) for fault in self.validator(media["schema"]).iter_errors(media["example"])]
+        """What is wrong with the examples of an operation's body, one for each type of it."""
+        return [
+            str(fault.message)
+            for media in operation["requestBody"]["content"].values()
+            for fault in self.validator(media["schema"]).iter_errors(media["example"])
+        ]
 
     def faults_of(self, response: httpx.Response, *, with_content: bool = True) -> list[str]:
         """Everything in which an answer is not as documented.
