@@ -1,19 +1,21 @@
 """A real server in a thread: what the tests of the HTTP service talk to."""
 
-import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
-import uvicorn
+import uvloop
 
 from choice_ledger.access import SCOPES, Scope
-from choice_ledger.http.app import application
+from choice_ledger.http.app import Application
+from choice_ledger.http.endpoints import Endpoint
 from choice_ledger.http.opening import open_service
+from choice_ledger.http.server import Server, address_of, listening
 from choice_ledger.http.service import Service
+from choice_ledger.http.table import ENDPOINTS
 from choice_ledger.settings import Settings
 from choice_ledger.wiring import new_id, now, token_file
 from events.instants import DAY
@@ -48,15 +50,16 @@ class Served:
 
 
 @contextmanager
-def serving(home: Path, **settings: object) -> Iterator[Served]:
-    """A service on the ledger in a home directory, over a real socket, until the context ends."""
+def serving(home: Path, *, endpoints: Sequence[Endpoint] = ENDPOINTS, **settings: object) -> Iterator[Served]:
+    """A service on the ledger in a home directory, over a real socket, until the context ends.
+
+    Other endpoints than its own are for planting a bug that a test has to find.
+    """
     chosen = Settings(home=str(home), **settings)  # type: ignore[arg-type]
     with open_service(chosen, stopping=lambda: False) as service:
-        config = uvicorn.Config(
-            application(service), port=0, loop="uvloop", http="httptools", log_config=None
-        )
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=lambda: asyncio.run(server.serve()), daemon=True)
+        server = Server(Application(service, endpoints), stop_notice_s=0)
+        sockets = listening("127.0.0.1", 0)
+        thread = threading.Thread(target=lambda: uvloop.run(server.serve(sockets)), daemon=True)
         thread.start()
         waited = threading.Event()
         for _ in range(STARTED_WITHIN_S * 100):
@@ -64,9 +67,8 @@ def serving(home: Path, **settings: object) -> Iterator[Served]:
                 break
             waited.wait(0.01)
         assert server.started, "the server did not start"
-        port = server.servers[0].sockets[0].getsockname()[1]
         try:
-            yield Served(f"http://127.0.0.1:{port}", service, chosen)
+            yield Served(address_of(sockets[0]), service, chosen)
         finally:
             server.should_exit = True
             thread.join()
