@@ -26,6 +26,11 @@ class Checks:
         self._facts = facts
         self._clock = clock
 
+    @property
+    def individuals_at_hand(self) -> int:
+        """How many individuals' facts are at hand."""
+        return 0 if self._facts is None else len(self._facts.present.individuals)
+
     def at_hand(self, enquiry: Enquiry) -> Answer | None:
         """The answer, where it takes no reading of the store: at once, and safe on the event loop.
 

@@ -5,7 +5,7 @@ import ipaddress
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from typing import Final, TypeVar
 
 from choice_ledger.http.buckets import Buckets
@@ -62,6 +62,11 @@ class Admission:
         """
         return self._failures.take(_site_of(peer))
 
+    def waiting(self, pool: ThreadPoolExecutor) -> int:
+        """Pieces of work that are under way or wait for a thread of the pool."""
+        queue = self._queues.get(pool)
+        return 0 if queue is None else queue.waiting
+
     async def bounded(self, pool: ThreadPoolExecutor, work: Callable[[], _T]) -> _T:
         """Do blocking work in a thread of the pool. Raises Problem ``overloaded`` where too much waits."""
         queue = self._queues.get(pool)
@@ -74,23 +79,25 @@ class _Queue:
     """The work that is under way or waits for one pool's threads, and how much of it is each tenant's."""
 
     def __init__(self) -> None:
-        self._waiting = 0
+        self.waiting = 0
         self._by_tenant: Counter[str] = Counter()
         self._turns: dict[str, asyncio.Semaphore] = {}
 
     async def run(self, pool: ThreadPoolExecutor, tenant: str, work: Callable[[], _T]) -> _T:
-        if self._waiting >= WAITING_MAX:
+        if self.waiting >= WAITING_MAX:
             raise Problem("overloaded", limit=WAITING_MAX)
         if self._by_tenant[tenant] >= TENANT_WAITING_MAX:
             raise Problem("overloaded", limit=TENANT_WAITING_MAX)
         turns = self._turns.setdefault(tenant, asyncio.Semaphore(TENANT_THREADS_MAX))
-        self._waiting += 1
+        self.waiting += 1
         self._by_tenant[tenant] += 1
         try:
             async with turns:
-                return await asyncio.get_running_loop().run_in_executor(pool, work)
+                # What is logged or traced in the thread belongs to this call.
+                context = copy_context()
+                return await asyncio.get_running_loop().run_in_executor(pool, context.run, work)
         finally:
-            self._waiting -= 1
+            self.waiting -= 1
             self._by_tenant[tenant] -= 1
             if not self._by_tenant[tenant]:
                 del self._by_tenant[tenant], self._turns[tenant]

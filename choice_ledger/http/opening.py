@@ -17,6 +17,7 @@ from choice_ledger.http.admission import THREADS_MAX, Admission
 from choice_ledger.http.idempotency import IdempotencyKeys
 from choice_ledger.http.metrics import Metrics
 from choice_ledger.http.service import Service
+from choice_ledger.http.tracing import Tracing
 from choice_ledger.ledger_at_hand import LedgerAtHand
 from choice_ledger.settings import Settings
 from choice_ledger.wiring import open_ledger, services_at_hand, tokens_at_hand, used_keys
@@ -29,8 +30,13 @@ _log = structlog.get_logger("choice_ledger.http")
 
 
 @contextmanager
-def open_service(settings: Settings, stopping: Callable[[], bool]) -> Iterator[Service]:
-    """A service on the ledger that the settings name, its state followed, until the context ends."""
+def open_service(
+    settings: Settings, stopping: Callable[[], bool], tracing: Tracing | None = None
+) -> Iterator[Service]:
+    """A service on the ledger that the settings name, its state followed, until the context ends.
+
+    Then the work that is under way ends first, which may wait for what it recorded to be folded.
+    """
     with open_ledger(settings) as ledger, closing(used_keys(settings)) as used:
         pursuit = _pursuit(settings, ledger)
         facts = FactsAtHand(
@@ -45,11 +51,11 @@ def open_service(settings: Settings, stopping: Callable[[], bool]) -> Iterator[S
             on_fault=_tell_fault,
         )
         admission = Admission(settings.rate_per_s, settings.rate_burst, time.monotonic)
-        with _pool("writing") as writers, _pool("reading") as readers:
-            following.start()
-            try:
+        following.start()
+        try:
+            with _pool("writing") as writers, _pool("reading") as readers:
                 yield Service(
-                    ledger=replace(ledger, folding=following),
+                    ledger=_followed(ledger, following, tracing),
                     checks=Checks(
                         ReadModel(ledger.store, ledger.source.slice_of, ledger.clock, facts),
                         facts,
@@ -64,9 +70,16 @@ def open_service(settings: Settings, stopping: Callable[[], bool]) -> Iterator[S
                     writers=writers,
                     readers=readers,
                     stopping=stopping,
+                    tracing=tracing,
                 )
-            finally:
-                following.stop()
+        finally:
+            following.stop()
+
+
+def _followed(ledger: LedgerAtHand, following: Following, tracing: Tracing | None) -> LedgerAtHand:
+    if tracing is None:
+        return replace(ledger, folding=following)
+    return replace(ledger, log=tracing.log(ledger.log), folding=tracing.folding(following))
 
 
 def _pursuit(settings: Settings, ledger: LedgerAtHand) -> Pursuit:

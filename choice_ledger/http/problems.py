@@ -36,6 +36,12 @@ KINDS: Final[dict[str, Kind]] = {
         "Send valid JSON (RFC 8259).",
         "The body is cut, is not UTF-8, holds a lone surrogate, or is no JSON at all.",
     ),
+    "malformed_http": Kind(
+        400,
+        "What was sent is no HTTP request",
+        "Send HTTP/1.1 (RFC 9112).",
+        "The connection brought bytes that are no HTTP request; there is no call that it could belong to.",
+    ),
     "duplicate_name": Kind(
         400,
         "An object in the body has a name twice",
@@ -174,6 +180,12 @@ KINDS: Final[dict[str, Kind]] = {
         "The token called more often than the settings let it.",
         retry=True,
     ),
+    "head_too_large": Kind(
+        431,
+        "The line and the headers of the request are too large",
+        "Send fewer and shorter headers, and a shorter address; the problem names the limit.",
+        "The head of the request is beyond the limit in bytes or in headers; it is not read on.",
+    ),
     "defect": Kind(
         500,
         "The service is at fault",
@@ -205,6 +217,13 @@ KINDS: Final[dict[str, Kind]] = {
         "More is asked at once than can be answered",
         "Try again later.",
         "So many calls wait for a thread that one more would only wait.",
+        retry=True,
+    ),
+    "not_ready": Kind(
+        503,
+        "The service cannot do its work now",
+        "Send calls elsewhere meanwhile; `/readyz?verbose` tells an operator why.",
+        "The service stops, its state is too old, or something that it stands on cannot be used.",
         retry=True,
     ),
     "stale": Kind(

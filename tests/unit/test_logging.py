@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import structlog
@@ -77,22 +78,47 @@ def test_control_characters_stay_inside_the_line(capsys: pytest.CaptureFixture[s
     assert "\x1b" not in text
 
 
-def test_a_traceback_shows_no_local_variable(capsys: pytest.CaptureFixture[str]) -> None:
-    """An exception is told with its place, and without the values of the variables there."""
+def test_a_traceback_shows_no_value(capsys: pytest.CaptureFixture[str]) -> None:
+    """An exception is told with its kind and place, and without its message or the variables there."""
     configure("error")
 
     def fail() -> None:
         """Fail with personal data at hand."""
         address = "ana" + "@" + "example.org"
-        raise ValueError(f"{len(address)} characters")
+        raise ValueError(f"{len(address)} characters, {address}")
 
     try:
         fail()
     except ValueError:
         structlog.get_logger("choice_ledger.test").exception("failed")
     text = capsys.readouterr().err
-    assert "15 characters" in text
+    assert "ValueError" in text
+    assert " fail" in text
+    assert "15 characters" not in text
     assert "ana@" not in text
+
+
+def test_what_a_fault_came_from_is_told_in_turn(capsys: pytest.CaptureFixture[str]) -> None:
+    """A chain of exceptions is told kind by kind, the last one first."""
+    configure("error")
+
+    def fail() -> None:
+        """Fail because of something else."""
+        try:
+            {"": 1}["Ana"]
+        except LookupError as cause:
+            raise ValueError("Ana") from cause
+
+    try:
+        fail()
+    except ValueError:
+        logging.getLogger("asyncio").exception(
+            "Task exception was never retrieved\nfuture: ValueError('Ana')"
+        )
+    line: Any = said(capsys)[0]
+    assert line["event"] == "Task exception was never retrieved"
+    assert [told["kind"] for told in line["exception"]] == ["ValueError", "KeyError"]
+    assert "Ana" not in str(line)
 
 
 def test_configuring_twice_says_each_event_once(capsys: pytest.CaptureFixture[str]) -> None:
