@@ -13,7 +13,7 @@ RUN_STAMP := $(VENV)/.installed-run
 DEV_STAMP := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-kafka million test tests lint types contracts core format lock audit bench long coverage clean
+.PHONY: help demo demo-kafka million test tests lint types contracts core format lock audit bench long coverage translations clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -81,6 +81,9 @@ format: $(DEV_STAMP) ## rewrite the sources as the linter wants them
 	$(BIN)/ruff check --fix $(SOURCES)
 	$(BIN)/ruff format $(SOURCES)
 
+reference: $(DEV_STAMP) ## write the reference pages that are made from the HTTP service's tables
+	$(BIN)/python -m tests.http.reference_pages
+
 # --universal: one file for every platform and every supported Python.
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade \
           --custom-compile-command "make lock" pyproject.toml
@@ -91,6 +94,16 @@ lock: | $(BIN)/python ## choose versions again and write requirements/*.txt
 	$(COMPILE) --group dev --output-file requirements/dev.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade \
 	  --custom-compile-command "make lock" --group build --constraints requirements/dev.txt --output-file requirements/build.txt
+
+LOCALE := choice_ledger/locale
+
+translations: $(DEV_STAMP) ## gather the messages, put new ones into the .po files, and make the .mo files from them
+	@mkdir -p .cache
+	$(BIN)/pybabel --quiet extract --no-default-keywords --keywords marked --keywords counted:1,2 --no-location \
+	  --output-file .cache/choice_ledger.pot choice_ledger
+	$(BIN)/pybabel --quiet update --domain choice_ledger --input-file .cache/choice_ledger.pot --output-dir $(LOCALE) \
+	  --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date --width 110
+	$(BIN)/pybabel --quiet compile --domain choice_ledger --directory $(LOCALE)
 
 clean: ## remove what these targets made
 	rm -rf $(VENV) .cache build dist .coverage htmlcov .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
