@@ -53,7 +53,7 @@ BESIDE: Final[Mapping[str, Mapping[str, object]]] = {
     "not_ready": {
         "checks": {
             "type": "array",
-            "description": "What each check found; with `verbose` alone.",
+            "description": "What each check found; its message with `verbose` alone.",
             "items": {
                 "type": "object",
                 "properties": {
@@ -61,7 +61,7 @@ BESIDE: Final[Mapping[str, Mapping[str, object]]] = {
                     "ok": {"type": "boolean"},
                     "message": {"type": "string"},
                 },
-                "required": ["check", "ok", "message"],
+                "required": ["check", "ok"],
             },
         }
     },

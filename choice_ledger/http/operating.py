@@ -57,7 +57,8 @@ async def _ready(call: Call) -> Reply:
     found = await checked(call.service)
     is_ready = _all(found)
     if not is_ready:
-        raise Problem("not_ready") if verbose is None else Problem("not_ready", checks=found)
+        shown = found if verbose is not None else [{"check": one.check, "ok": one.ok} for one in found]
+        raise Problem("not_ready", checks=shown)
     if verbose is None:
         return Reply(raw=b"ready\n", media_type="text/plain")
     return Reply(content={"ready": True, "checks": found})

@@ -213,7 +213,7 @@ def test_a_problem_is_its_own_kind_and_no_other(kind: str) -> None:
     found = Document([planted(problems=tuple(KINDS))])
     validator = found.validator({"$ref": f"#/components/schemas/{problem_name(kind)}"})
     beside = {"scopes": ["check"], "limit": 1, "event_id": "01890000-0000-7000-8000-000000000000"}
-    beside |= {"reason": "opted_out"}
+    beside |= {"reason": "opted_out", "checks": []}
     row = KINDS[kind]
     told = {"type": f"/problems/{kind}", "title": row.title, "status": row.status, "detail": "d", **beside}
     told |= {"remedy": row.remedy, "request_id": "r"}
