@@ -17,6 +17,7 @@ from choice_ledger.exits import ExitCode, Failure
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "check": ("check", "Answer whether a use is permitted, one question or a file of them."),
     "why": ("why", "Explain a decision in plain sentences, with the events that decided it."),
+    "permissions": ("permissions", "Show every use of one individual's data, and whether it is permitted."),
     "history": ("history", "Show every event of one individual."),
     "policy": ("policy", "Draft, review, publish, show, list and withdraw policies."),
     "notice": ("notice", "Record notices, and whether they arrived."),
@@ -49,7 +50,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
 """Each sub-command's module under ``choice_ledger.cli``, and its one line of help."""
 
 PANELS: Final[dict[str, tuple[str, ...]]] = {
-    "Ask": ("check", "why", "history"),
+    "Ask": ("check", "why", "permissions", "history"),
     "Record": (
         "policy",
         "notice",

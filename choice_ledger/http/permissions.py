@@ -7,11 +7,10 @@ import msgspec
 from choice_ledger.http.endpoints import JSON, Answered, Call, Endpoint, Parameter, Reply
 from choice_ledger.http.parameters import INDIVIDUAL, READING, Parameters, await_fresh
 from choice_ledger.http.problems import Fault, Problem
-from choice_ledger.http.questions import Told, told
+from choice_ledger.permission_list import PermissionList, listed
 from events.envelope import NAME_BYTES_MAX, check_selector
-from events.instants import format_instant
 from projections.permissions import USES_MAX, TooManyUses
-from projections.reader import Enquiry, Permissions
+from projections.reader import Enquiry
 
 _PURPOSE: Final = Parameter(
     name="purpose",
@@ -24,24 +23,6 @@ _PURPOSE: Final = Parameter(
     description="A purpose, or a branch of them (`hr` is `hr` and `hr.*`). Without it: all.",
 )
 _PARAMETERS: Final = (INDIVIDUAL, _PURPOSE, *READING)
-
-
-class Permission(msgspec.Struct, frozen=True, kw_only=True):
-    """One use and the decision on it. ``recipient`` null is the controller's own use."""
-
-    purpose: str
-    recipient: str | None
-    decision: Told
-
-
-class PermissionList(msgspec.Struct, frozen=True, kw_only=True):
-    """Every use, answered for the one instant ``at`` and from the one moment that ``position`` names."""
-
-    individual: str
-    at: str
-    known_at: str | None
-    position: str | None
-    permissions: tuple[Permission, ...]
 
 
 async def _permissions(call: Call) -> Reply:
@@ -64,24 +45,6 @@ async def _permissions(call: Call) -> Reply:
         fault = Fault("purpose", f"must select fewer than all: more than {USES_MAX} uses are declared")
         raise Problem("invalid_parameter", errors=[fault]) from None
     return Reply(content=listed(enquiry, found))
-
-
-def listed(enquiry: Enquiry, found: Permissions) -> PermissionList:
-    """The permissions as they are told, by the command line too."""
-    return PermissionList(
-        individual=enquiry.individual,
-        at=format_instant(found.at),
-        known_at=None if enquiry.known_at is None else format_instant(enquiry.known_at),
-        position=None if found.position is None else found.position.encode(),
-        permissions=tuple(
-            Permission(
-                purpose=answer.question.purpose,
-                recipient=answer.question.recipient,
-                decision=told(answer.decision, None),
-            )
-            for answer in found.answers
-        ),
-    )
 
 
 def _selector(text: str) -> str:

@@ -175,10 +175,11 @@ def test_questions_are_answered_as_they_come(example: Cli) -> None:
 def test_why_says_it_in_sentences(example: Cli) -> None:
     """An explanation has the question, the answer, why, the events that decided, and what would change it."""
     out = example.does("why", *ADCO).out
-    assert "May website.periodic_email be done (disclosure to adco) at 2026-06-05T00:00:00.000000Z" in out
+    asked = f"disclose data of {ADCO[0]} to adco for website.periodic_email on 5 June 2026, 00:00 UTC?"
+    assert asked in out
     assert "Denied: opted_out. Policy privacy, version 2, declares the purpose." in out
-    assert "opt-out of website.periodic_email to adco, on 2026-05-20" in out
-    assert "recorded on 2026-06-09" in out
+    assert "opt-out of website.periodic_email, for disclosure to adco, on 20 May 2026" in out
+    assert "recorded on 9 June 2026" in out
     assert "What would change it: A later opt-in" in out
     assert "If nothing more is recorded, this answer does not change." in out
 
@@ -200,7 +201,7 @@ def test_why_tells_when_to_ask_again(example: Cli) -> None:
     """Where the answer will change by itself, the explanation says from when on to ask again."""
     at = ("--at", "2026-05-10T00:00:00Z", "--known-at", "2026-05-10T00:00:00Z")
     out = example.does("why", *ADCO[:4], *at).out
-    assert "ask again at 2026-06-02T09:00:00.000000Z" in out
+    assert "ask again on 2 June 2026, 09:00 UTC." in out
 
 
 def test_the_default_instant_is_now(published: Cli) -> None:
