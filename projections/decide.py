@@ -44,35 +44,54 @@ class _Case(NamedTuple):
     populations: tuple[str, ...]
 
 
+class Lasting(NamedTuple):
+    """A decision, and the instant before which the same question gets the same one, in every member.
+
+    ``holds_before`` is no later than ``decision.until``, and null where it holds for ever. It counts from
+    the question's ``at``, and only while nothing more is recorded.
+    """
+
+    decision: Decision
+    holds_before: Micros | None
+
+
 def decide(policies: TenantPolicies, facts: Facts, question: Question) -> Decision:
     """The decision on a question.
 
     ``facts`` must be what was known of the individual at ``question.known_at``; pruned facts do only for
     ``at`` no earlier than their ``newest_recorded_at``. Raises nothing: what is unknown is denied.
     """
+    return decide_lasting(policies, facts, question).decision
+
+
+def decide_lasting(policies: TenantPolicies, facts: Facts, question: Question) -> Lasting:
+    """The decision on a question, as ``decide`` gives it, and how long it may be given again."""
     view = policies.known_at(question.known_at)
     case = _case(view, facts, question, question.at)
     answer = _answer(case)
-    return Decision(
+    following = _next_change(case, answer, question.at)
+    decision = Decision(
         permitted=answer.reason in PERMITTING,
         reason=answer.reason,
         policy=case.plan.policy,
         evidence=answer.evidence,
-        until=_until(case, answer, question),
+        until=_until(case, answer, question, following),
         overrides=answer.overrides,
         objection=answer.objection,
     )
+    # What a law overrides may change, by a consent that expires, while the reason stays: such an answer
+    # lists no instants of that, so it is not to be given again.
+    return Lasting(decision, question.at if facts.compelled else following)
 
 
-def _until(case: _Case, first: _Answer, question: Question) -> Micros | None:
+def _until(case: _Case, first: _Answer, question: Question, following: Micros | None) -> Micros | None:
     """The first instant at which permission or reason is another; null if there is none.
 
     Between two neighbouring instants of ``_next_change`` nothing that an answer reads changes, so trying
-    those one after the other finds the true one.
+    those one after the other, from ``following`` on, finds the true one.
     """
-    at, answer = question.at, first
+    at = question.at
     for _ in range(UNTIL_STEPS_MAX):
-        following = _next_change(case, answer, at)
         if following is None or following > INSTANT_MAX:
             return None
         at = following
@@ -80,6 +99,7 @@ def _until(case: _Case, first: _Answer, question: Question) -> Micros | None:
         answer = _answer(case)
         if answer.reason != first.reason:  # A reason either always permits or never does.
             return at
+        following = _next_change(case, answer, at)
     return at
 
 
