@@ -108,7 +108,7 @@ class _Known(msgspec.Struct, frozen=True):
 
 
 async def _policies(call: Call) -> Reply:
-    parameters = Parameters(call, READING)
+    parameters = Parameters(call)
     known = await _known(call, parameters)
     lines = known.policies.known_at(known.reading.known_at).lines
     return Reply(
@@ -120,7 +120,7 @@ async def _policies(call: Call) -> Reply:
 
 
 async def _versions(call: Call) -> Reply:
-    parameters = Parameters(call, READING)
+    parameters = Parameters(call)
     known = await _known(call, parameters)
     policy_id = call.path["policy_id"]
     void = [void for void in known.policies.void if void.policy_id == policy_id]
@@ -146,7 +146,7 @@ async def _versions(call: Call) -> Reply:
 
 
 async def _one_version(call: Call) -> Reply:
-    parameters = Parameters(call, READING)
+    parameters = Parameters(call)
     known = await _known(call, parameters)
     policy_id, number = call.path["policy_id"], _number(call.path["version"])
     version = known.version(policy_id, number)
@@ -157,7 +157,7 @@ async def _one_version(call: Call) -> Reply:
 
 
 async def _wording(call: Call) -> Reply:
-    parameters = Parameters(call, READING)
+    parameters = Parameters(call)
     known = await _known(call, parameters)
     version = known.version(call.path["policy_id"], _number(call.path["version"]))
     digest = version.event.wording.get(call.path["locale"])
@@ -283,7 +283,7 @@ POLICIES: Final[tuple[Endpoint, ...]] = (
         summary="The text of a version that people are shown, verified by its digest",
         tag="Read",
         parameters=(_POLICY, _VERSION, _LOCALE, *READING),
-        answers=(Answered(status=200, description="The text.", content={TEXT: {"type": "string"}}),),
+        answers=(Answered(status=200, description="The text.", content={"text/plain": {"type": "string"}}),),
         problems=(*_OF_ONE, "damaged"),
         handler=_wording,
     ),
