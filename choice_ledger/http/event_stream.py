@@ -69,7 +69,7 @@ class LastLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def _events(call: Call) -> Reply:
-    parameters = Parameters(call, _PARAMETERS)
+    parameters = Parameters(call)
     reading = parameters.reading()
     limit = parameters.number("limit", least=1, most=EVENTS_MAX)
     cursor = parameters.query("cursor", position_of)

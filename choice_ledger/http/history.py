@@ -79,7 +79,7 @@ class History(NamedTuple):
 
 
 async def _history(call: Call) -> Reply:
-    parameters = Parameters(call, _PARAMETERS)
+    parameters = Parameters(call)
     individual = parameters.individual()
     reading = parameters.reading()
     limit = parameters.number("limit", least=1, most=PAGE_EVENTS_MAX)

@@ -1,6 +1,6 @@
 """Parameters of reading endpoints: those that all of them have, read with every fault told at once."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple, TypeVar
 
 from choice_ledger.freshness import WAIT_MS_MAX
@@ -27,7 +27,12 @@ INDIVIDUAL_SCHEMA: Final[Mapping[str, object]] = {
 }
 """JSON Schema of an individual's pseudonymous id."""
 
-POSITION_SCHEMA: Final[Mapping[str, object]] = {"type": "string", "maxLength": POSITION_TEXT_MAX}
+POSITION_SCHEMA: Final[Mapping[str, object]] = {
+    "type": "string",
+    "minLength": 1,
+    "maxLength": POSITION_TEXT_MAX,
+    "pattern": "^[A-Za-z0-9_-]+$",
+}
 """JSON Schema of a position: opaque."""
 
 INDIVIDUAL: Final = Parameter(
@@ -98,14 +103,10 @@ class Reading(NamedTuple):
 class Parameters:
     """The parameters of one call. What is wrong with them is gathered until ``checked``."""
 
-    def __init__(self, call: Call, known: Iterable[Parameter]) -> None:
-        """Read the parameters of a call to an endpoint that has those ``known``."""
+    def __init__(self, call: Call) -> None:
+        """Read the parameters of a call, in which there are none that its endpoint does not have."""
         self._call = call
         self._faults: list[Fault] = []
-        names = {parameter.name for parameter in known if parameter.place == "query"}
-        if not call.query.keys() <= names:  # An unknown name is not repeated: it may be a misplaced value.
-            told = f"may have {', '.join(sorted(names))}" if names else "takes none"
-            self._faults.append(Fault("", f"the query has a parameter that is not known here; it {told}"))
 
     def reading(self) -> Reading:
         """Those of every reading endpoint."""

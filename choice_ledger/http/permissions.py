@@ -26,7 +26,7 @@ _PARAMETERS: Final = (INDIVIDUAL, _PURPOSE, *READING)
 
 
 async def _permissions(call: Call) -> Reply:
-    parameters = Parameters(call, _PARAMETERS)
+    parameters = Parameters(call)
     individual = parameters.individual()
     purpose = parameters.query("purpose", _selector)
     reading = parameters.reading()
