@@ -79,7 +79,11 @@ EVALUATIONS: Final[Schema] = {
     "description": "With `evaluations`, the other members are their defaults; without, it is one evaluation.",
     "properties": {
         **_PARTS,
-        "evaluations": {"type": "array", "items": _object(), "maxItems": EVALUATIONS_MAX},
+        "evaluations": {
+            "type": "array",
+            "items": {"description": "An evaluation. What is wrong with one is told in its place, and denies it."},
+            "maxItems": EVALUATIONS_MAX,
+        },
         "options": _object(evaluations_semantic={"enum": list(SEMANTICS)}),
     },
     "anyOf": [

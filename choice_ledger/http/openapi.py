@@ -24,8 +24,18 @@ OPENAPI_VERSION: Final = "3.1.1"
 SCHEME: Final = "token"
 """The name of the one security scheme."""
 
-PROBLEMS_OF_ALL: Final = ("invalid_parameter", "invalid_header", "defect", "unavailable", "overloaded")
+PROBLEMS_OF_ALL: Final = (
+    "invalid_parameter",
+    "invalid_header",
+    "head_too_large",
+    "defect",
+    "unavailable",
+    "overloaded",
+)
 """What every call can end in."""
+
+PROBLEMS_OF_CONNECTIONS: Final = ("malformed_http", "head_too_large")
+"""What a connection can end in before there is a call: it has no request id. A call cannot end in the first."""
 
 PROBLEMS_OF_TOKENS: Final = ("token_missing", "token_refused", "rate_limited")
 """What a call can end in besides, where a token is asked for."""
@@ -65,6 +75,7 @@ BESIDE: Final[Mapping[str, Mapping[str, object]]] = {
             },
         }
     },
+    "not_ready": {"checks": {"type": "array", "items": {"type": "object"}, "minItems": 1}},
     "unknown": {"event_id": {"type": "string", "format": "uuid", "description": "The id to send again."}},
 }
 """The members that a problem has beside those that every problem has, by its kind."""
@@ -215,7 +226,7 @@ def _problem_answer(kinds: Sequence[str], components: Components) -> dict[str, A
     if len(named) > 1:
         refs = [{"$ref": name} for name in named.values()]
         schema = {"oneOf": refs, "discriminator": {"propertyName": "type", "mapping": named}}
-    headers = _header("X-Request-Id")
+    headers = {} if set(kinds) <= set(PROBLEMS_OF_CONNECTIONS) else _header("X-Request-Id")
     if any(KINDS[kind].retry for kind in kinds):
         headers |= _header("Retry-After")
     if KINDS[kinds[0]].status == 401:

@@ -1,7 +1,7 @@
 """A real server in a thread: what the tests of the HTTP service talk to."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,13 +50,21 @@ class Served:
 
 
 @contextmanager
-def serving(home: Path, *, endpoints: Sequence[Endpoint] = ENDPOINTS, **settings: object) -> Iterator[Served]:
+def serving(
+    home: Path,
+    *,
+    endpoints: Sequence[Endpoint] = ENDPOINTS,
+    altered: Callable[[Service], Service] = lambda service: service,
+    **settings: object,
+) -> Iterator[Served]:
     """A service on the ledger in a home directory, over a real socket, until the context ends.
 
-    Other endpoints than its own are for planting a bug that a test has to find.
+    Other endpoints than its own are for planting a bug that a test has to find; ``altered`` puts it on
+    something that fails, such as a log on a broken disk.
     """
     chosen = Settings(home=str(home), **settings)  # type: ignore[arg-type]
-    with open_service(chosen, stopping=lambda: False) as service:
+    with open_service(chosen, stopping=lambda: False) as opened:
+        service = altered(opened)
         server = Server(Application(service, endpoints), stop_notice_s=0)
         sockets = listening("127.0.0.1", 0)
         thread = threading.Thread(target=lambda: uvloop.run(server.serve(sockets)), daemon=True)
