@@ -1,17 +1,20 @@
 """Answers for a running service: from facts kept at hand, and from the store where they are not."""
 
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, NamedTuple, TypeAlias
 
 from events.catalogue import TenantPolicies
 from events.instants import Micros
-from projections.decide import decide
-from projections.decision import outside
+from projections.decide import decide_lasting
+from projections.decision import Decision, Question, outside
 from projections.facts_at_hand import FactsAtHand, Known, Present
 from projections.reader import Answer, Enquiry, Permissions, ReadModel, is_of_the_present, question_of
 
 AT_HAND_MANY_MAX: Final = 1_000
 """Enquiries that are answered at once on the event loop; a longer sequence is for ``answer_many``."""
+
+DECISIONS_AT_HAND_MAX: Final = 65_536
+"""Decisions that are kept to be given again: under a KiB each. At more, all are forgotten and made anew."""
 
 
 class Checks:
@@ -25,6 +28,7 @@ class Checks:
         self._read_model = read_model
         self._facts = facts
         self._clock = clock
+        self._decisions = _Decisions()
 
     @property
     def individuals_at_hand(self) -> int:
@@ -45,7 +49,7 @@ class Checks:
         # What changes is taken out before the next moment is in place: see FactsAtHand.known.
         if known is None or facts.present is not present:
             return None
-        return _answer(enquiry, present, known, self._clock())
+        return self._answer(enquiry, present, known, self._clock())
 
     def at_hand_many(self, enquiries: Sequence[Enquiry]) -> list[Answer] | None:
         """The same for many: all from one moment, in order; none where one of them is not to be had."""
@@ -55,7 +59,7 @@ class Checks:
         clock_at, answers = self._clock(), list[Answer]()
         for enquiry in enquiries:
             individual = known.get(enquiry.key)
-            answer = None if individual is None else _answer(enquiry, present, individual, clock_at)
+            answer = None if individual is None else self._answer(enquiry, present, individual, clock_at)
             if answer is None:
                 return None
             answers.append(answer)
@@ -69,15 +73,56 @@ class Checks:
         """The answers to every use of an individual. May block; raises StoreFault and TooManyUses."""
         return self._read_model.permissions(enquiry)
 
+    def _answer(self, enquiry: Enquiry, present: Present, known: Known, clock_at: Micros) -> Answer | None:
+        policies = present.catalogue.tenant(enquiry.tenant)
+        question = question_of(enquiry, policies, known.facts, clock_at)
+        position = present.reached(known.slice)
+        if known.is_denied:
+            return Answer(outside("quarantined"), question, position)
+        if not is_of_the_present(question, known.facts) or _asks_old_policies(question.known_at, policies):
+            return None
+        return Answer(self._decisions.decide(policies, known, question), question, position)
 
-def _answer(enquiry: Enquiry, present: Present, known: Known, clock_at: Micros) -> Answer | None:
-    policies = present.catalogue.tenant(enquiry.tenant)
-    question = question_of(enquiry, policies, known.facts, clock_at)
-    if known.is_denied:
-        return Answer(outside("quarantined"), question, present.reached(known.slice))
-    if not is_of_the_present(question, known.facts) or _asks_old_policies(question.known_at, policies):
-        return None
-    return Answer(decide(policies, known.facts, question), question, present.reached(known.slice))
+
+_Asked: TypeAlias = tuple[str, str, str | None, tuple[str, ...]]
+
+
+class _Kept(NamedTuple):
+    """A decision, what it was made from, and the instants from which and before which it holds."""
+
+    decision: Decision
+    known: Known
+    policies: TenantPolicies
+    since: Micros
+    before: Micros | None
+
+
+class _Decisions:
+    """Decisions made lately. ``decide`` is a pure function: one is given again only for the very facts and
+    policies that it was made from, the same objects, and only while it says that it lasts.
+    """
+
+    def __init__(self) -> None:
+        self._kept: dict[_Asked, _Kept] = {}
+
+    def decide(self, policies: TenantPolicies, known: Known, question: Question) -> Decision:
+        if question.known_at is not None:
+            return decide_lasting(policies, known.facts, question).decision
+        asked = (question.key, question.purpose, question.recipient, question.data)
+        kept = self._kept.get(asked)
+        if (
+            kept is not None
+            and kept.known is known
+            and kept.policies is policies
+            and kept.since <= question.at
+            and (kept.before is None or question.at < kept.before)
+        ):
+            return kept.decision
+        decision, before = decide_lasting(policies, known.facts, question)
+        if len(self._kept) >= DECISIONS_AT_HAND_MAX:
+            self._kept.clear()
+        self._kept[asked] = _Kept(decision, known, policies, question.at, before)
+        return decision
 
 
 def _asks_old_policies(known_at: Micros | None, policies: TenantPolicies) -> bool:

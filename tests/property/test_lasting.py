@@ -63,7 +63,7 @@ def test_a_decision_lasts_no_longer_than_until() -> None:
 
 
 def test_a_decision_beside_a_compelled_disclosure_does_not_last() -> None:
-    """Of somebody with a compelled disclosure every question is decided anew: what it overrides may change."""
+    """Of somebody with a compelled disclosure every question is decided anew: its overrides may change."""
     dice = random.Random(33)
     compelled = 0
     for _ in range(WORLDS // 3):
