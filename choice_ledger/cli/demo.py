@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 import rich_click as click
+import uvloop
 
 from choice_ledger.cli.options import loaded_settings, settings_options
 from choice_ledger.cli.output import show_lines
@@ -22,6 +23,7 @@ from choice_ledger.demo import (
     put_wordings,
     verify,
 )
+from choice_ledger.demo_service import ask_over_http, make_token
 from choice_ledger.exits import ExitCode, Failure
 from choice_ledger.knowledge import holds_its_own
 from choice_ledger.settings import Loaded, Settings, environment_name
@@ -60,7 +62,19 @@ def command(ctx: click.Context) -> None:
         except DemoFault as fault:
             raise Failure(ExitCode.MISMATCH, str(fault)) from None
     show_lines(["", f"All {count} questions of the example have the answers that it says they must have."])
-    show_lines(_next(settings))
+    token = make_token(settings)
+    _ask_the_service(settings, token)
+    show_lines(_next(settings, token))
+
+
+def _ask_the_service(settings: Settings, token: str) -> None:
+    try:
+        count = uvloop.run(ask_over_http(settings, token))
+    except DemoFault as fault:
+        raise Failure(ExitCode.MISMATCH, str(fault)) from None
+    show_lines(
+        [f"The HTTP service, started on this ledger, gave the same {count} answers to POST /v1/checks."]
+    )
 
 
 def _in_use(settings: Settings) -> Failure:
@@ -87,7 +101,7 @@ def _demo_settings(loaded: Loaded) -> Settings:
     )
 
 
-def _next(settings: Settings) -> list[str]:
+def _next(settings: Settings, token: str) -> list[str]:
     """What to look at next, as commands that can be pasted."""
     defaults = Settings()
     changed = {
@@ -112,4 +126,15 @@ def _next(settings: Settings) -> list[str]:
         f"  choice-ledger check --questions {shlex.quote(str(examples() / 'questions.ndjson'))}",
         f"  choice-ledger choice record {INDIVIDUAL} --opt-out website.surveys --medium web",
         "  choice-ledger rebuild && choice-ledger doctor",
+        "",
+        f"Serve it, then open http://{settings.host}:{settings.port}/docs, and ask from another terminal:",
+        *exports,
+        "  choice-ledger serve",
+        f"  curl -s http://{settings.host}:{settings.port}/v1/check -H 'Authorization: Bearer {token}' \\",
+        f"    --json '{_example_question()}'",
     ]
+
+
+def _example_question() -> str:
+    question = {"individual": INDIVIDUAL, "purpose": PURPOSE, "recipient": RECIPIENT}
+    return msgspec.json.encode(question).decode()
