@@ -17,8 +17,8 @@ from events.streams import POLICIES as POLICIES_STREAM
 from events.streams import Position
 from events.union import Recorded
 
-TEXT: Final = "text/plain; charset=utf-8"
-"""The type of a wording."""
+TEXT: Final = "text/plain"
+"""The type of a wording; the server adds that it is UTF-8."""
 
 _NAME: Final = {"type": "string", "minLength": 1, "maxLength": NAME_BYTES_MAX}
 _POLICY: Final = Parameter(

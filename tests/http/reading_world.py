@@ -15,7 +15,7 @@ from projections.reader import Enquiry, ReadModel
 from tests.cli.running import EXAMPLES, TENANT, Cli
 from tests.http.serving import Served, serving
 
-PEOPLE = ("ana", "bruno", "dora", "nobody-knows")
+PEOPLE = ("ana", "milo", "lea", "jo", "hana", "dora", "kim", "nobody-knows")
 
 
 @contextmanager
