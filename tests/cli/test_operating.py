@@ -96,7 +96,7 @@ def test_the_demo_walks_through_the_worked_example(cli: Cli) -> None:
     ]
     assert "Ask again at 2026-06-02T09:00:00.000000Z." in out
     assert "All 40 questions of the example have the answers" in out
-    assert "The HTTP service, started on this ledger, gives the same 40 (POST /v1/checks)." in out
+    assert "The HTTP service, started on this ledger, gave the same 40 answers to POST /v1/checks." in out
     assert f"export CHOICE_LEDGER_HOME={cli.home}" in out
 
 
