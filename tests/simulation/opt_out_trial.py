@@ -43,6 +43,9 @@ class Answered(NamedTuple):
 Ask = Callable[[str, Position | None], Answered]
 """Ask about a person, as fresh as a position where one is given."""
 
+Change = Callable[[str, str], Position]
+"""Record a person's opt-out or opt-in; the position that the receipt bears."""
+
 
 class Finding(NamedTuple):
     """An answer that is not what was acknowledged before the question."""
@@ -136,13 +139,23 @@ def change_mind(ledger: LedgerAtHand, individual: str, decision: str) -> Receipt
 class Crowd:
     """Threads that change minds and ask, beside threads that only ask and one that publishes."""
 
-    def __init__(self, service: Service, ask: Ask, seed: int, *, writers: int = 4, people: int = 3) -> None:
-        self._service = service
+    def __init__(
+        self,
+        ledger: LedgerAtHand,
+        ask: Ask,
+        seed: int,
+        *,
+        writers: int = 4,
+        people: int = 3,
+        change: Change | None = None,
+    ) -> None:
+        self._ledger = ledger
         self._ask = ask
+        self._change = change or self._change_here
         self._seed = seed
         self._people = [[f"person-{w}-{p}" for p in range(people)] for w in range(writers)]
         self._over = threading.Event()
-        prepare(service.ledger, [person for each in self._people for person in each])
+        prepare(ledger, [person for each in self._people for person in each])
 
     def run(self, rounds: int) -> Trial:
         """Let each writer change minds ``rounds`` times."""
@@ -163,14 +176,17 @@ class Crowd:
             [finding for trial in trials for finding in trial.findings],
         )
 
+    def _change_here(self, individual: str, decision: str) -> Position:
+        return change_mind(self._ledger, individual, decision).position
+
     def _write(self, number: int, rounds: int) -> Trial:
         dice = random.Random(self._seed * 1_000 + number)
         asked, stale, findings = 0, 0, list[Finding]()
         for _ in range(rounds):
             person = dice.choice(self._people[number])
             decision = dice.choice(["opt_out", "opt_in"])
-            receipt = change_mind(self._service.ledger, person, decision)
-            for after in (None, receipt.position, None):
+            position = self._change(person, decision)
+            for after in (None, position, None):
                 answered = self._ask(person, after)
                 asked += 1
                 stale += answered.reason == "stale"
@@ -189,7 +205,7 @@ class Crowd:
         while not self._over.wait(0.02):
             version += 1
             terms = Terms(key="hr.payroll", mode="necessary")
-            tell(self._service.ledger, PublishPolicy(policy_id="hr", version=version, purposes=(terms,)))
+            tell(self._ledger, PublishPolicy(policy_id="hr", version=version, purposes=(terms,)))
 
 
 def is_wrong(decision: str, answered: Answered) -> bool:

@@ -55,7 +55,7 @@ def working_on(home: Path) -> Iterator[None]:
 def test_nobody_is_used_after_an_opt_out(tmp_path: Path, long_run: bool, count: Callable[..., None]) -> None:
     """Every answer after an acknowledgement knows of it, with its position or without, whoever else asks."""
     with service_on(tmp_path) as service, desk_of(service) as ask:
-        trial = Crowd(service, ask, SEED).run(ROUNDS * (LONG_FACTOR if long_run else 1))
+        trial = Crowd(service.ledger, ask, SEED).run(ROUNDS * (LONG_FACTOR if long_run else 1))
     count("opt-outs", acknowledged=trial.acknowledged, asked=trial.asked, stale=trial.stale)
     assert trial.findings == []
     assert trial.stale == 0
@@ -84,7 +84,7 @@ def test_nobody_is_used_after_an_opt_out_that_another_process_folds(
         service_on(tmp_path, serve_work=False) as service,
         desk_of(service) as ask,
     ):
-        crowd = Crowd(service, ask, SEED, writers=2).run(ROUNDS_BESIDE // 2 * factor)
+        crowd = Crowd(service.ledger, ask, SEED, writers=2).run(ROUNDS_BESIDE // 2 * factor)
         other = run_beside(ask, beside(tmp_path), ["person-0-0", "person-1-1"], ROUNDS_BESIDE // 2 * factor)
     count("opt-outs watched", acknowledged=crowd.acknowledged + other.acknowledged, asked=crowd.asked)
     assert crowd.findings + other.findings == []
@@ -121,7 +121,7 @@ def test_facts_that_are_not_forgotten_are_caught(tmp_path: Path, monkeypatch: py
     """A planted bug, facts that stay at hand though they have changed, makes findings."""
     monkeypatch.setattr(FactsAtHand, "moved", _forgets_nothing)
     with service_on(tmp_path) as service, desk_of(service) as ask:
-        findings = Crowd(service, ask, SEED, writers=2).run(BUG_ROUNDS).findings
+        findings = Crowd(service.ledger, ask, SEED, writers=2).run(BUG_ROUNDS).findings
     assert any(finding.acknowledged == "opt_out" and finding.answered.permitted for finding in findings)
 
 
@@ -129,7 +129,7 @@ def test_facts_that_are_forgotten_late_are_caught(tmp_path: Path, monkeypatch: p
     """A planted bug, a receipt told before the facts are forgotten, makes findings."""
     monkeypatch.setattr(Following, "_take", _tells_first)
     with service_on(tmp_path) as service, desk_of(service) as ask:
-        findings = Crowd(service, ask, SEED, writers=2).run(BUG_ROUNDS).findings
+        findings = Crowd(service.ledger, ask, SEED, writers=2).run(BUG_ROUNDS).findings
     assert any(finding.acknowledged == "opt_out" and finding.answered.permitted for finding in findings)
 
 
