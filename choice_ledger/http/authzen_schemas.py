@@ -81,7 +81,7 @@ EVALUATIONS: Final[Schema] = {
         **_PARTS,
         "evaluations": {
             "type": "array",
-            "items": {"description": "An evaluation. What is wrong with one is told in its place, and denies it."},
+            "items": {"description": "What is wrong with one is told in its place, and denies it."},
             "maxItems": EVALUATIONS_MAX,
         },
         "options": _object(evaluations_semantic={"enum": list(SEMANTICS)}),

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 
 from choice_ledger.http.authzen_metadata import PATHS
+from choice_ledger.settings import Settings
 from choice_ledger.wiring import new_id, now, service_file
 from events.individual_events import ChoiceMade, DisclosureCompelled, NoticeGiven
 from events.instants import DAY, Micros
@@ -117,10 +118,11 @@ def record(served: Served, *events: Event) -> Position:
 @contextmanager
 def authzen_world(home: Path, **settings: Any) -> Iterator[Served]:
     """A running service whose ledger holds this world."""
+    services = service_file(Settings(home=str(home)))
+    for tenant, service_id in (("main", "crm"), ("main", "billing"), ("other", "their-crm")):
+        services.add(tenant, service_id, now())
+    # A running service may take a moment to see what is registered while it runs, so these come before.
     with serving(home, **settings) as served:
-        services = service_file(served.settings)
-        for tenant, service_id in (("main", "crm"), ("main", "billing"), ("other", "their-crm")):
-            services.add(tenant, service_id, now())
         at = now() - 10 * DAY
         record(served, amended(at), amended(at, "other"))
         record(
