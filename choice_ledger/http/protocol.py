@@ -42,6 +42,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._is_in_head = True
         self._is_in_body = False
         self._head_bytes = 0
+        self._arrived_bytes = 0
         self._waiting_since: float | None = None
         self._unread_since: float | None = None
 
@@ -54,7 +55,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """The client sent something."""
-        if self._is_in_head:
+        self._arrived_bytes = len(data)
+        if not self._is_in_body:
             self._head_bytes += len(data)
         super().data_received(data)
         if self._is_in_head and self._head_bytes > HEAD_BYTES_MAX and not self.transport.is_closing():
@@ -68,7 +70,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """A request's head is whole."""
-        if self._head_bytes > HEAD_BYTES_MAX or len(self.headers) > HEADERS_MAX:
+        if max(self._head_bytes, self._arrived_bytes) > HEAD_BYTES_MAX or len(self.headers) > HEADERS_MAX:
             # What was received may hold a body beside the head, so only now the head itself is measured.
             size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
             if size > HEAD_BYTES_MAX or len(self.headers) > HEADERS_MAX:

@@ -359,6 +359,18 @@ def test_a_refusal_is_what_the_table_says(
     assert ("retry-after" in answer.headers) == row.retry
 
 
+@pytest.mark.parametrize("before", [b"", b"GET /livez HTTP/1.1\r\nHost: h\r\n\r\n"], ids=["first", "second"])
+def test_every_head_of_a_connection_has_the_limit(served: Served, before: bytes) -> None:
+    """A head that is too large is refused as such, be it the first of its connection or a later one."""
+    url = httpx.URL(served.url)
+    with socket.create_connection((url.host, url.port or 80), timeout=10) as connection:
+        if before:
+            connection.sendall(before)
+            assert connection.recv(65_536).startswith(b"HTTP/1.1 200")
+        connection.sendall(b"GET /livez?a=" + b"a" * 2 * HEAD_BYTES_MAX + b" HTTP/1.1\r\nHost: h\r\n\r\n")
+        assert connection.recv(65_536).startswith(b"HTTP/1.1 431")
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_problem_explains_itself(kind: str, client: httpx.Client) -> None:
     """The address that is a problem's type tells of it: as JSON to a program, and as a page to a person."""
