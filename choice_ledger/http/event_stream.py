@@ -1,4 +1,4 @@
-"""The tenant's events in log order, as lines that are streamed from the log in flat memory.
+"""The tenant's events as lines that are streamed from the log in flat memory, each slice in its order.
 
 Each line bears the position after it. So a client that is cut off anywhere goes on from the last whole line
 it has, without a gap and without a repetition. The last line of an answer bears no event, and says whether
@@ -206,7 +206,7 @@ EVENTS: Final[tuple[Endpoint, ...]] = (
         method="GET",
         path="/v1/events",
         operation="events",
-        summary="Every event of the tenant, in log order, streamed as lines",
+        summary="Every event of the tenant, in the order of each stream of the log, as lines",
         description="Each line bears an event and the `cursor` after it: who is cut off goes on from the "
         "last whole line. A line without an event says how far it has come; the last one has `more`, which "
         "is false at the end of the log. `known_at` leaves out what was recorded later, `at` what happened "
