@@ -5,6 +5,7 @@ scope, read within its limits, answered; whatever goes wrong ends as a problem (
 the hot path is found by its address alone, before the framework, and looks after all of this itself.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any, Final, cast
 
@@ -73,10 +74,10 @@ class Application:
         """Answer one connection, as ASGI calls it."""
         if scope["type"] == "http":
             method, app = self._bare.get(scope["path"], _NO_APP)
-            if method == scope["method"]:
-                await app(scope, receive, send)
-            else:
-                await self._answer(scope, receive, send)
+            try:
+                await (app if method == scope["method"] else self._answer)(scope, receive, send)
+            except asyncio.CancelledError:
+                await _tell_stopped(scope, send)
         elif scope["type"] == "lifespan":
             await self._litestar(cast("Any", scope), cast("Any", receive), cast("Any", send))
         else:
@@ -153,6 +154,14 @@ def _method(asked: str, methods: frozenset[str], visit: Visit) -> str:
     if asked == "OPTIONS":
         visit.operation = "options"
     return "GET" if asked == "HEAD" else asked
+
+
+async def _tell_stopped(scope: Connection, send: Send) -> None:
+    """End a call that the stopping server has cancelled: with a problem, as long as nothing was sent."""
+    visit: Visit | None = scope.get(VISIT)
+    if visit is None or visit.status:
+        raise BrokenOff from None
+    await send_problem(send, visit, Problem("stopped"))
 
 
 async def _send_options(send: Send, methods: frozenset[str]) -> None:

@@ -31,11 +31,12 @@ PROBLEMS_OF_ALL: Final = (
     "defect",
     "unavailable",
     "overloaded",
+    "stopped",
 )
 """What every call can end in."""
 
 PROBLEMS_OF_CONNECTIONS: Final = ("malformed_http", "head_too_large")
-"""What a connection can end in before there is a call: it has no request id. A call cannot end in the first."""
+"""What a connection can end in before there is a call: it has no request id. A call ends in no first one."""
 
 PROBLEMS_OF_TOKENS: Final = ("token_missing", "token_refused", "rate_limited")
 """What a call can end in besides, where a token is asked for."""
@@ -75,7 +76,6 @@ BESIDE: Final[Mapping[str, Mapping[str, object]]] = {
             },
         }
     },
-    "not_ready": {"checks": {"type": "array", "items": {"type": "object"}, "minItems": 1}},
     "unknown": {"event_id": {"type": "string", "format": "uuid", "description": "The id to send again."}},
 }
 """The members that a problem has beside those that every problem has, by its kind."""

@@ -219,6 +219,16 @@ KINDS: Final[dict[str, Kind]] = {
         "So many calls wait for a thread that one more would only wait.",
         retry=True,
     ),
+    "stopped": Kind(
+        503,
+        "The service stopped before the call had ended",
+        "Send the same call again; one that records needs the same Idempotency-Key or event id.",
+        (
+            "The service was told to stop, and the call took longer than it then waits for calls. What it "
+            "was to record may be recorded or not."
+        ),
+        retry=True,
+    ),
     "not_ready": Kind(
         503,
         "The service cannot do its work now",

@@ -41,7 +41,7 @@ def main(home: str, stage: str) -> None:
             case "appended":
                 SqliteLog.append = after(SqliteLog.append)  # type: ignore[method-assign]
             case _:
-                writing.reply_of = die
+                writing.reply_of = die  # type: ignore[attr-defined]
         client.post("/v1/descriptions", json=BODY, headers={"Idempotency-Key": "mortal"})
 
 
