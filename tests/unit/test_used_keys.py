@@ -109,8 +109,8 @@ def test_the_file_holds_no_more_keys_than_the_limit(path: Path) -> None:
     keys = SqliteUsedKeys(path, keys_max=10)
     for start in range(0, 100, 25):
         keys.claim([claim(start + n) for n in range(25)], NOW + start)
-    (count,) = keys._connection.execute("SELECT count(*) FROM used").fetchone()
-    (kept,) = keys._connection.execute("SELECT number FROM kept").fetchone()
+    count = keys._connection.execute("SELECT count(*) FROM used").get
+    kept = keys._connection.execute("SELECT number FROM kept").get
     assert count == kept == 10
     keys.close()
 
@@ -119,7 +119,7 @@ def test_what_is_over_is_cleared_out(keys: SqliteUsedKeys) -> None:
     """Keys that are over leave the file as others come, so it shrinks to what is in use."""
     keys.claim([claim(n) for n in range(100)], NOW)
     keys.claim([claim(1_000)], NOW + KEPT_FOR + DAY)
-    (count,) = keys._connection.execute("SELECT count(*) FROM used").fetchone()
+    count = keys._connection.execute("SELECT count(*) FROM used").get
     assert count == 1
 
 
