@@ -81,14 +81,18 @@ class FactsAtHand:
             self.present = Present(position, catalogue, individuals)
 
     def keep(self, checkpoint: Position | None, found: Mapping[str, Known]) -> None:
-        """Keep what was read of a state at ``checkpoint``, unless what is at hand is of another moment.
+        """Keep what was read of a state at ``checkpoint``.
 
-        Where there is no room, those who were kept first go.
+        If what is at hand is of another moment, it is forgotten for these individuals instead: whoever was
+        answered from the newer one must not be answered from the older after that. Where there is no room,
+        those who were kept first go.
         """
         with self._lock:
-            if checkpoint != self.present.position:
-                return
             individuals = self.present.individuals
+            if checkpoint != self.present.position:
+                for key in found:
+                    individuals.pop(key, None)
+                return
             individuals.update(islice(found.items(), self._individuals_max))
             for key in list(islice(individuals, max(0, len(individuals) - self._individuals_max))):
                 del individuals[key]

@@ -41,6 +41,14 @@ def test_what_was_read_at_the_same_position_is_kept() -> None:
     assert (present.position, set(known)) == (position(1), {CY})
 
 
+def test_who_was_answered_from_a_newer_moment_is_forgotten() -> None:
+    """Where the state was read at another position, the older facts of whoever was asked about are let go."""
+    facts = hand()
+    facts.keep(position(1), {ANA: NOBODY, BO: NOBODY})
+    facts.keep(position(2), {ANA: NOBODY, CY: NOBODY})
+    assert set(facts.known([ANA, BO, CY])[1]) == {BO}
+
+
 def test_who_changed_is_forgotten() -> None:
     """A move takes out whoever changed, keeps the others, and is of the next moment."""
     facts, catalogue = hand(), Catalogue()
