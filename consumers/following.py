@@ -24,6 +24,9 @@ WAITERS_MAX: Final = 1_000
 ASKED_AGAIN_PER_AGE: Final = 4
 """How often the log's end is asked for in the time that an answer may be old."""
 
+STOP_SEEN_MS: Final = 100
+"""How long one step waits for something to happen, and so how long a stop may take to be seen."""
+
 OnMoved = Callable[[Position, Catalogue, Collection[str] | None], None]
 """Told how far the state is, its catalogue, and whose facts may have changed (none: anybody's)."""
 
@@ -78,7 +81,8 @@ class Following:
         self._source = source
         self._pursuit = pursuit
         self._clock_ms = clock_ms
-        self._wait_ms = max(1, min(READ_WAIT_MS, age_ms_max // ASKED_AGAIN_PER_AGE))
+        self._ask_after_ms = max(1, min(READ_WAIT_MS, age_ms_max // ASKED_AGAIN_PER_AGE))
+        self._wait_ms = min(STOP_SEEN_MS, self._ask_after_ms)
         self._on_moved = on_moved
         self._on_fault = on_fault
         self._changed = threading.Condition()
@@ -177,7 +181,7 @@ class Following:
             self._on_fault(fault, in_a_row)
 
     def _step(self, *, wait_ms: int = READ_WAIT_MS) -> int:
-        if self._goal is None and self.age_ms() >= self._wait_ms:
+        if self._goal is None and self.age_ms() >= self._ask_after_ms:
             # The clock is read first: what is appended after the end was asked for is newer than that.
             self._goal = _Goal(self._clock_ms(), self._source.end())
             self._end = self._goal.end

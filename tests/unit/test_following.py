@@ -5,9 +5,8 @@ from collections.abc import Collection
 
 import pytest
 
-from consumers.following import FOLD_WAIT_S, WAITERS_MAX, Following, Standing, TooManyWaiting
+from consumers.following import FOLD_WAIT_S, STOP_SEEN_MS, WAITERS_MAX, Following, Standing, TooManyWaiting
 from consumers.pursuits import Moved
-from consumers.runner import READ_WAIT_MS
 from events.catalogue import Catalogue
 from events.streams import Position, PositionUnavailable
 from ledger.log import LogFault
@@ -175,7 +174,8 @@ def test_a_state_that_is_behind_grows_old() -> None:
 
 
 @pytest.mark.parametrize(
-    ("age_ms_max", "wait_ms"), [(0, 1), (400, 100), (2_000, 500), (3_600_000, READ_WAIT_MS)]
+    ("age_ms_max", "wait_ms"),
+    [(0, 1), (40, 10), (4 * STOP_SEEN_MS, STOP_SEEN_MS), (3_600_000, STOP_SEEN_MS)],
 )
 def test_a_step_waits_a_part_of_the_age_that_an_answer_may_have(age_ms_max: int, wait_ms: int) -> None:
     """A state that may be little old is looked at often, so that it stays fresh where nothing happens."""
