@@ -32,7 +32,7 @@ class InvalidCursor(ValueError):
 def sealed(place: object, asked: Sequence[object]) -> str:
     """The cursor of a place in the list that ``asked`` describes; both must be plain data."""
     content = msgspec.msgpack.encode(place)
-    return base64.urlsafe_b64encode(_checksum(content, asked) + content).rstrip(b"=").decode()
+    return _text(_checksum(content, asked) + content)
 
 
 def opened(cursor: str, asked: Sequence[object], kind: type[_T]) -> _T:
@@ -45,13 +45,19 @@ def opened(cursor: str, asked: Sequence[object], kind: type[_T]) -> _T:
     except binascii.Error:
         raise InvalidCursor from None
     checksum, content = raw[:_CHECKSUM_BYTES], raw[_CHECKSUM_BYTES:]
-    if checksum != _checksum(content, asked):
+    if (
+        checksum != _checksum(content, asked) or _text(raw) != cursor
+    ):  # Base64 can spell bytes in several ways.
         raise InvalidCursor
     try:
         place: Any = msgspec.msgpack.decode(content, type=kind)
     except msgspec.DecodeError:
         raise InvalidCursor from None
     return place  # type: ignore[no-any-return]
+
+
+def _text(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
 def _checksum(content: bytes, asked: Sequence[object]) -> bytes:
