@@ -100,7 +100,7 @@ class Application:
             return app
 
         async def traced(scope: Connection, receive: Receive, send: Send) -> None:
-            with tracing.call(scope, lambda: cast("Visit", scope[VISIT])):
+            with tracing.call(scope, lambda: cast("Visit | None", scope.get(VISIT))):
                 await app(scope, receive, send)
 
         return traced

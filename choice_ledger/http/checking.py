@@ -29,6 +29,7 @@ from choice_ledger.http.endpoints import JSON, NDJSON, Answered, AsgiApp, Endpoi
 from choice_ledger.http.faults import problem_of
 from choice_ledger.http.gate import (
     SAFE_HEADERS,
+    VISIT,
     ClientGone,
     Connection,
     Receive,
@@ -65,6 +66,7 @@ class Checking:
         self._service = service
         self._checks = service.checks
         self._freshness = service.freshness
+        self._metrics = service.metrics
         self._writer = Writer()
 
     async def one(self, visit: Visit, raw: bytes) -> bytes:
@@ -75,8 +77,12 @@ class Checking:
             answer = self._checks.at_hand(enquiry)
             if answer is None:
                 (answer,), denied = await self._read((enquiry,))
+            else:
+                self._metrics.hits += 1
             if denied is None:
+                self._metrics.decided(answer.decision.reason)
                 return self._writer.one(answer.decision, answer.position)
+        self._metrics.decided(denied)
         return self._writer.one(outside(denied), None)
 
     async def many(self, visit: Visit, raw: bytes) -> bytes:
@@ -88,9 +94,14 @@ class Checking:
         answers = self._checks.at_hand_many(enquiries) if denied is None else []
         if answers is None:
             answers, denied = await self._read(enquiries)
+        elif denied is None:
+            self._metrics.hits += len(answers)
         if denied is not None:
+            self._metrics.decided(denied, len(enquiries))
             return self._writer.many([outside(denied)] * len(enquiries), None)
-        return self._writer.many([answer.decision for answer in answers], joined(answers))
+        decisions = [answer.decision for answer in answers]
+        self._metrics.decided_all(decision.reason for decision in decisions)
+        return self._writer.many(decisions, joined(answers))
 
     async def lines(self, visit: Visit, raw: bytes) -> list[bytes]:
         """The answers to a body of lines, in groups, each from one moment. Raises Problem."""
@@ -107,12 +118,17 @@ class Checking:
         answers = self._checks.at_hand_many(enquiries) if denied is None else []
         if answers is None:
             answers, denied = await self._read(enquiries)
+        elif denied is None:
+            self._metrics.hits += len(answers)
         if denied is not None:
+            self._metrics.decided(denied, len(enquiries))
             return self._writer.lines([(outside(denied), None)] * len(enquiries))
+        self._metrics.decided_all(answer.decision.reason for answer in answers)
         return self._writer.lines([(answer.decision, answer.position) for answer in answers])
 
     async def _read(self, enquiries: Sequence[Enquiry]) -> tuple[list[Answer], OutsideDenial | None]:
         """The answers out of the store. Reading takes time, in which the state may have grown too old."""
+        self._metrics.misses += len(enquiries)
         answers = await self._service.read(partial(self._checks.answer_many, enquiries))
         return answers, self._freshness.outside()
 
@@ -154,7 +170,7 @@ def _lines(service: Service, checking: Checking) -> AsgiApp:
     new_id, count = service.ledger.new_id, service.metrics.count
 
     async def handle(scope: Connection, receive: Receive, send: Send) -> None:
-        visit = Visit(scope["headers"], new_id, "checks")
+        visit = scope[VISIT] = Visit(scope["headers"], new_id, "checks")
         try:
             check_single(scope["headers"], visit.headers)
             visit.caller = admitted(service, visit.headers, CHECK, peer_of(scope))

@@ -4,7 +4,8 @@ Counting is adding to plain numbers; Prometheus' own objects are made only when 
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from prometheus_client import (
@@ -64,6 +65,11 @@ class Metrics:
     def decided(self, reason: str, times: int = 1) -> None:
         """Count decisions by their reason, one of the closed set in ``projections.decision``."""
         self._decisions[reason] = self._decisions.get(reason, 0) + times
+
+    def decided_all(self, reasons: Iterable[str]) -> None:
+        """Count many decisions by their reasons."""
+        for reason, times in Counter(reasons).items():
+            self.decided(reason, times)
 
     def wrote(self, outcome: str) -> None:
         """Count a write by what it came to: ``acknowledged``, ``repeated``, ``void`` or a problem's kind."""

@@ -42,7 +42,7 @@ class Tracing:
         self._propagator = TraceContextTextMapPropagator()
 
     @contextmanager
-    def call(self, scope: MutableMapping[str, Any], visit: "Callable[[], Visit]") -> Iterator[None]:
+    def call(self, scope: MutableMapping[str, Any], visit: "Callable[[], Visit | None]") -> Iterator[None]:
         """A span for a call, named by its operation once that is known."""
         parent = dict(scope["headers"]).get(b"traceparent", b"").decode("latin-1")
         context = self._propagator.extract({"traceparent": parent}) if parent else None
@@ -78,7 +78,9 @@ class Tracing:
         if shutdown is not None:
             shutdown()
 
-    def _tell(self, span: "Span", method: str, visit: "Visit") -> None:
+    def _tell(self, span: "Span", method: str, visit: "Visit | None") -> None:
+        if visit is None:
+            return
         span.update_name(visit.operation)
         span.set_attribute("http.request.method", method if method in _METHODS else "_OTHER")
         span.set_attribute("http.response.status_code", visit.status)

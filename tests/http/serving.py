@@ -16,6 +16,7 @@ from choice_ledger.http.opening import open_service
 from choice_ledger.http.server import Server, address_of, listening
 from choice_ledger.http.service import Service
 from choice_ledger.http.table import ENDPOINTS
+from choice_ledger.http.tracing import Tracing
 from choice_ledger.settings import Settings
 from choice_ledger.wiring import new_id, now, token_file
 from events.instants import DAY
@@ -55,6 +56,7 @@ def serving(
     *,
     endpoints: Sequence[Endpoint] = ENDPOINTS,
     altered: Callable[[Service], Service] = lambda service: service,
+    tracing: Tracing | None = None,
     **settings: object,
 ) -> Iterator[Served]:
     """A service on the ledger in a home directory, over a real socket, until the context ends.
@@ -63,7 +65,7 @@ def serving(
     something that fails, such as a log on a broken disk.
     """
     chosen = Settings(home=str(home), **settings)  # type: ignore[arg-type]
-    with open_service(chosen, stopping=lambda: False) as opened:
+    with open_service(chosen, lambda: False, tracing) as opened:
         service = altered(opened)
         server = Server(Application(service, endpoints), stop_notice_s=0)
         sockets = listening("127.0.0.1", 0)

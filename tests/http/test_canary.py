@@ -165,7 +165,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 @pytest.mark.timeout(600)
 def test_no_canary_is_found_in_what_others_read(service: Running) -> None:
-    """Through every endpoint, in every part of a call: no problem, no metric and no line of the log has it."""
+    """Through every endpoint, in every part of a call: no problem, metric or line of the log has it."""
     problems: dict[str, list[str]] = {}
     with httpx.Client(base_url=service.url, timeout=30) as client:
         for endpoint in ENDPOINTS:
