@@ -31,6 +31,12 @@ def docker_compose_file() -> str:
     return str(ROOT / "docker-compose.yml")
 
 
+@pytest.fixture(scope="session")
+def docker_setup() -> list[str]:
+    """Start the brokers alone: the tests bring their own ledger, and need no image of it."""
+    return ["up --wait kafka-1 kafka-2 kafka-3"]
+
+
 def docker_server_version() -> str:
     """The version of a running Docker engine, or an empty text: a client alone is no engine."""
     if shutil.which("docker") is None:
