@@ -101,7 +101,7 @@ class Resolution(NamedTuple):
 def settles(resolution: Resolution, entry: QuarantineEntry) -> bool:
     """Whether a resolution is for that entry to heed.
 
-    ``architecture.md``, promise 7: "One tenant learns and changes nothing of another". So a tenant settles
+    ``architecture.md``, promise 8: "One tenant learns and changes nothing of another". So a tenant settles
     what denies that tenant alone, and ``LEDGER_TENANT``, which no controller has, settles everything.
     """
     return resolution.place == entry.place and resolution.by in {LEDGER_TENANT, entry.tenant}
