@@ -148,6 +148,23 @@ def test_a_read_of_nothing_gives_nothing(tmp_path: Path, limit: int) -> None:
     log.close()
 
 
+def test_an_append_wakes_who_waits_in_the_same_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reader that waits is woken by an append on its own handle, not only at its next look at the file."""
+    monkeypatch.setattr("ledger.sqlite_log.WAIT_STEP_S", 30.0)
+    log = open_log(tmp_path)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(log.read, log.end(), wait_ms=30_000)
+        while not waiting.running():
+            time.sleep(0.001)
+        begun = time.monotonic()
+        append(log, (choice(now()),))
+        assert len(waiting.result()) == 1
+        assert time.monotonic() - begun < 10
+    log.close()
+
+
 def test_a_closed_log_is_not_read(tmp_path: Path) -> None:
     """Reading from a closed handle is a LogFault, and a read that waits meanwhile ends with one too."""
     log = open_log(tmp_path)
