@@ -133,6 +133,13 @@ def test_the_demo_runs_without_a_checkout(installed: Installed) -> None:
     assert "opted_out" in done.stdout
 
 
+def test_explanations_speak_from_the_wheel(installed: Installed) -> None:
+    """The languages are in the wheel: a denial is explained in French without a checkout."""
+    done = installed.run("choice-ledger", "why", "ana", "website.surveys", "--language", "fr")
+    assert done.returncode == 0, done.stderr
+    assert "Aucune politique alors en vigueur ne prévoit cette finalité." in done.stdout
+
+
 def test_the_packages_import_from_the_wheel(installed: Installed) -> None:
     """Each package is imported from the environment, not from a checkout that happens to be near."""
     code = f"print(*(__import__(n).__file__ for n in {PACKAGES!r}))"
