@@ -69,7 +69,7 @@ def outcome(read: Callable[[], object]) -> object:
 
 
 def random_object(dice: random.Random) -> bytes:
-    """An object of a question's members, often good, often with one thing wrong, at times with a name twice."""
+    """An object of a question's members, often good, often with one thing wrong, or with a name twice."""
     members = [(b'"individual"', b'"ana"'), (b'"purpose"', b'"website.email"')]
     members += [(dice.choice(NAMES), dice.choice(VALUES)) for _ in range(dice.choice((0, 0, 1, 1, 2, 3)))]
     if dice.random() < 0.1:
@@ -149,7 +149,7 @@ def test_every_fault_of_every_line_is_told_in_its_place() -> None:
 
 
 def test_a_decision_is_written_as_everywhere_else() -> None:
-    """Alone, in a batch and as a line: the members of a decision's line, in their order, then what is beside."""
+    """Alone, in a batch and as a line: the members of a decision's line in their order, then what is beside."""
     decision = Decision(
         permitted=True,
         reason="required_by_law",
