@@ -293,6 +293,6 @@ def test_work_that_fails_or_is_given_up_frees_its_place() -> None:
                 await task
             assert await door.bounded(pool, lambda: 7) == 7
             (queue,) = door._queues.values()
-            assert (queue._waiting, dict(queue._by_tenant), queue._turns) == (0, {}, {})
+            assert (queue.waiting, dict(queue._by_tenant), queue._turns) == (0, {}, {})
 
     run(scenario)
