@@ -64,7 +64,7 @@ def serving(
     Other endpoints than its own are for planting a bug that a test has to find; ``altered`` puts it on
     something that fails, such as a log on a broken disk.
     """
-    chosen = Settings(home=str(home), **settings)  # type: ignore[arg-type]
+    chosen = Settings(home=str(home), **settings)  # type: ignore[arg-type]  # Settings come by their names, of any type.
     with open_service(chosen, lambda: False, tracing) as opened:
         service = altered(opened)
         server = Server(Application(service, endpoints), stop_notice_s=0)
