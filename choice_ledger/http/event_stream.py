@@ -116,11 +116,13 @@ def read_chunk(source: EventSource, position: Position, selection: Selection) ->
     """
     offsets = position.as_dict()
     lines: list[bytes] = []
-    events, within = 0, False
-    for record in source.read(position, RECORDS_AT_ONCE):
-        if record.offset >= selection.end.get(record.slice, 0):
-            continue  # It was appended after the call began, and the next call tells it.
-        within = True
+    events = 0
+    records = source.read(_unfinished(source, position, selection), RECORDS_AT_ONCE)
+    for record in records:
+        end = selection.end.get(record.slice, 0)
+        if record.offset >= end:  # It was appended after the call began, and the next call tells it.
+            offsets[record.slice] = max(end, offsets.get(record.slice, 0))
+            continue
         offsets[record.slice] = record.offset + 1
         for told in _told(record, selection):
             cursor = Position.of(position.generation, offsets.items()).encode().encode()
@@ -129,10 +131,24 @@ def read_chunk(source: EventSource, position: Position, selection: Selection) ->
         if events == selection.limit:
             break
     reached = Position.of(position.generation, offsets.items())
-    more = within and any(offsets.get(slice_, 0) < end for slice_, end in selection.end.items())
+    more = bool(records) and any(offsets.get(slice_, 0) < end for slice_, end in selection.end.items())
     if more and not lines:
         lines.append(b'{"cursor":"%b"}\n' % reached.encode().encode())
     return Chunk(b"".join(lines), reached, events, more)
+
+
+def _unfinished(source: EventSource, position: Position, selection: Selection) -> Position:
+    """The position from which only what is not told yet is read.
+
+    Where a slice is told up to its end, what was appended to it since would else come in each read, and
+    nothing but that where it is much.
+    """
+    now = source.end().as_dict()
+    offsets = {
+        slice_: offset if offset < selection.end.get(slice_, 0) else max(offset, now.get(slice_, 0))
+        for slice_, offset in position.as_dict().items()
+    }
+    return Position.of(position.generation, offsets.items())
 
 
 def _told(record: LogRecord, selection: Selection) -> Iterator[bytes]:
