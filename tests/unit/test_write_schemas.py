@@ -66,7 +66,7 @@ def test_a_schema_takes_every_event(row: Write, data: st.DataObject) -> None:
     event = data.draw(events(row.form.kind))
     fields = msgspec.json.decode(msgspec.json.encode(fields_of(event)))
     body = {name: fields[name] for name in row.form.fields}
-    VALIDATORS[row.path].validate(body)
+    assert list(VALIDATORS[row.path].iter_errors(body)) == []
 
 
 @EACH_ROW
@@ -78,7 +78,7 @@ def test_what_the_ledger_takes_its_schema_takes(row: Write, data: st.DataObject)
     good = {name: row.form.sample[name] for name in row.form.fields}
     body = {**good, **{name: data.draw(json_values) for name in names}}
     if not read_body(body, row.form, NOW).faults:
-        VALIDATORS[row.path].validate(body)
+        assert list(VALIDATORS[row.path].iter_errors(body)) == []
 
 
 @EACH_ROW
