@@ -10,7 +10,7 @@ from choice_ledger.http.problems import Fault, Problem
 from choice_ledger.http.readiness import Checked, checked
 from projections.decision import PERMITTING
 
-METRICS_MEDIA_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+METRICS_MEDIA_TYPE: Final = "text/plain; version=0.0.4"
 """Prometheus' text format."""
 
 _TEXT: Final = {"text/plain": {"type": "string"}}

@@ -55,6 +55,8 @@ class Server(uvicorn.Server):
             log_config=None,
             access_log=False,
             server_header=False,
+            # Whoever is directly connected could name any address, and none is needed here.
+            proxy_headers=False,
             timeout_graceful_shutdown=STOP_WAIT_S,
         )
         super().__init__(config)

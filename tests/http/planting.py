@@ -54,6 +54,18 @@ async def _lines(call: Call) -> Reply:
     return Reply(lines=lines(), media_type=NDJSON)
 
 
+async def _flood(call: Call) -> Reply:
+    """More than any machine holds for a client that does not read."""
+    del call
+
+    async def lines() -> AsyncIterator[bytes]:
+        for _ in range(10_000):
+            yield b"x" * 65_536
+            await asyncio.sleep(0)
+
+    return Reply(lines=lines(), media_type=NDJSON)
+
+
 async def _lines_in_threads(call: Call) -> Reply:
     del call
 
@@ -89,6 +101,7 @@ PLANTED = (
     row("/v1/thread-faults", _fail_in_a_thread),
     row("/v1/lines", _lines, parameters=_LINES),
     row("/v1/thread-lines", _lines_in_threads),
+    row("/v1/flood", _flood),
     row("/v1/waits", _while_waiting, takes_body=True, open=False, scopes=frozenset({"record"})),
     row("/v1/other-waits", _while_waiting, takes_body=True, open=False, scopes=frozenset({"record"})),
 )
