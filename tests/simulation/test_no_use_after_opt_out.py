@@ -33,7 +33,7 @@ pytestmark = pytest.mark.timeout(300)
 @contextmanager
 def service_on(home: Path, **settings: object) -> Iterator[Service]:
     """A service on a home, without a server."""
-    chosen = Settings(home=str(home), **settings)  # type: ignore[arg-type]
+    chosen = Settings(home=str(home), **settings)  # type: ignore[arg-type]  # as the test names them
     with open_service(chosen, stopping=lambda: False) as service:
         yield service
 

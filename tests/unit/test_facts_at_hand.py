@@ -75,7 +75,7 @@ def test_a_move_while_one_looks_leaves_nothing_found() -> None:
     class Moving(dict[str, Known]):
         """Facts in which every look is overtaken by a move."""
 
-        def get(self, key: str, default: object = None) -> object:  # type: ignore[override]
+        def get(self, key: str, default: object = None) -> object:  # type: ignore[override]  # dict's own has overloads
             """Move, and then answer."""
             facts.present = Present(position(2), Catalogue(), {})
             return super().get(key, default)

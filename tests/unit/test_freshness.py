@@ -181,6 +181,6 @@ def test_faults_are_told_as_they_end_a_command(
     """What is being tried again, and what ended the following, are told with the code that they come to."""
     log = log_of([amended(day(1)), told(day(2))])
     standing = Standing(log.start(), log.end(), 7.0, trouble, fault)
-    state = Freshness(Placed(standing), AGE_MS_MAX).state()  # type: ignore[arg-type]
+    state = Freshness(Placed(standing), AGE_MS_MAX).state()  # type: ignore[arg-type]  # all of it that is asked for
     told_codes = tuple(None if each is None else each.code for each in (state.trouble, state.fault))
     assert (told_codes, state.lag_records, state.age_ms) == (codes, 3, 7.0)

@@ -130,7 +130,7 @@ def test_many_threads_with_one_id_have_one_receipt(tmp_path: Path, deduplicates:
 
         def send(who: str = individual, how: object = how, gate: threading.Barrier = gate) -> Receipt:
             gate.wait()
-            return record(ledger, opt_out(who), how)  # type: ignore[arg-type]
+            return record(ledger, opt_out(who), how)  # type: ignore[arg-type]  # a default that is bound early
 
         with ThreadPoolExecutor(THREADS) as pool:
             receipts = [sent.result() for sent in [pool.submit(send) for _ in range(THREADS)]]
