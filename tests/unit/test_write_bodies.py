@@ -256,6 +256,34 @@ def test_faults_within_lists_are_told_item_by_item() -> None:
     }
 
 
+@given(data=st.data())
+def test_whatever_is_wrong_within_terms_is_told(data: st.DataObject) -> None:
+    """Parts of terms are replaced by any JSON: the reading never fails, a part is told where a line with it
+    alone would be refused, and the event has good terms in the place of the bad.
+    """
+    (terms,) = copy.deepcopy(POLICY.sample["purposes"])
+    names = data.draw(st.lists(st.sampled_from(sorted(terms)), unique=True, min_size=1, max_size=3))
+    wrong = set()
+    for name in names:
+        value = data.draw(json_values)
+        alone = {**POLICY.sample["purposes"][0], name: value}
+        if not taken_alone(POLICY, POLICY.sample, "purposes", [alone]):
+            wrong.add(name)
+        terms[name] = value
+    written = read_body(sample_of(POLICY, purposes=[terms]), POLICY, NOW)
+    steps = {fault.field.removeprefix("purposes[0].").split("[")[0].split(".")[0] for fault in written.faults}
+    assert steps == wrong
+    assert isinstance(written.event, PolicyAmended)
+    assert len(written.event.purposes) == 1
+
+
+def test_a_map_is_told_once() -> None:
+    """A map with several bad values is one fault, because its keys may be what must not be repeated."""
+    for wording in ({"en": "x", "de": "y"}, {"en": 1, "de": 2, "fr": 3}, {"": "ab" * 32}, {"en": None}):
+        assert told(POLICY, sample_of(POLICY, wording=wording)).keys() == {"wording"}
+    assert told(CHOICE, sample_of(CHOICE, versions={"privacy": "1", "a": "2"})).keys() == {"versions"}
+
+
 def test_names_that_may_be_values_are_not_repeated() -> None:
     """An unknown field is named where its name looks like one; any other might be what it should not say."""
     body = sample_of(CHOICE, evidence={"sha256": "ab" * 32, "kind": "scan", "ana@b.example": 1})
