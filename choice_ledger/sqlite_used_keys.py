@@ -37,6 +37,11 @@ CREATE TABLE IF NOT EXISTS kept (number INTEGER NOT NULL) STRICT;
 INSERT INTO kept SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM kept);
 """
 
+_FORGET_OLDEST: Final = "DELETE FROM used WHERE event_id IN (SELECT event_id FROM used ORDER BY at LIMIT ?)"
+_FORGET_OVER: Final = (
+    "DELETE FROM used WHERE event_id IN (SELECT event_id FROM used WHERE at <= ? ORDER BY at LIMIT ?)"
+)
+
 
 class SqliteUsedKeys:
     """``UsedKeys`` in a file. Safe from many threads and processes."""
@@ -121,14 +126,13 @@ class SqliteUsedKeys:
         """Forget keys that are over, and the oldest beyond the limit: at least as many as were added."""
         kept = added + int(self._connection.execute("SELECT number FROM kept").get)
         beyond = min(max(0, kept - self._keys_max), CLAIMS_MAX)
-        forgotten = self._delete("1", (), beyond)
-        forgotten += self._delete("at <= ?", (now - KEPT_FOR,), FORGOTTEN_AT_ONCE_MAX)
+        forgotten = self._delete(_FORGET_OLDEST, (beyond,)) if beyond else 0
+        forgotten += self._delete(_FORGET_OVER, (now - KEPT_FOR, FORGOTTEN_AT_ONCE_MAX))
         self._connection.execute("UPDATE kept SET number = ?", (kept - forgotten,))
 
-    def _delete(self, which: str, values: tuple[int, ...], limit: int) -> int:
-        oldest = f"SELECT event_id FROM used WHERE {which} ORDER BY at LIMIT ?"  # noqa: S608 - ours
-        self._connection.execute(f"DELETE FROM used WHERE event_id IN ({oldest})", (*values, limit))  # noqa: S608
-        return self._connection.changes() if limit else 0
+    def _delete(self, statement: str, values: tuple[int, ...]) -> int:
+        self._connection.execute(statement, values)
+        return self._connection.changes()
 
     def _fault(self, fault: apsw.Error) -> UsedKeysFault:
         return UsedKeysFault(

@@ -11,7 +11,7 @@ import pytest
 
 from choice_ledger.http import protocol
 from choice_ledger.http.admission import TENANT_WAITING_MAX, WAITING_MAX
-from choice_ledger.http.protocol import HEAD_BYTES_MAX, HEADERS_MAX
+from choice_ledger.http.protocol import CONNECTIONS_MAX, HEAD_BYTES_MAX, HEADERS_MAX
 from choice_ledger.http.table import ENDPOINTS
 from tests.http.planting import PLANTED
 from tests.http.serving import Served, serving
@@ -106,6 +106,7 @@ def test_what_is_no_http_is_refused(served: Served, sent: bytes) -> None:
 
 def test_connections_are_counted(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     """As many as may be are served at once; one more is told to come again, and when one goes, is taken."""
+    assert CONNECTIONS_MAX > 1_000
     monkeypatch.setattr(protocol, "CONNECTIONS_MAX", 5)
     call = b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n"
     with ExitStack() as stack:

@@ -24,7 +24,7 @@ TEST_FOLDERS = frozenset(
 )
 # Modules that wait, open files or sockets, or read clocks for the rest: they may sleep.
 WAITING_MODULES = re.compile(
-    r"^(ledger\.(\w+_log|(kafka|sqlite)_\w+)|projections\.\w+_store|choice_ledger\.wiring)$"
+    r"^(ledger\.(\w+_log|(kafka|sqlite)_\w+)|projections\.\w+_store|choice_ledger\.(wiring|http\.server))$"
 )
 FORBIDDEN_IMPORTS = {
     "sqlite3": "only apsw opens our files",

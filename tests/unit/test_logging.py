@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import structlog
 
-from choice_ledger.logging import configure
+from choice_ledger.logging import FRAMES_MAX, configure
 from choice_ledger.settings import LogLevel
 
 
@@ -119,6 +119,25 @@ def test_what_a_fault_came_from_is_told_in_turn(capsys: pytest.CaptureFixture[st
     assert line["event"] == "Task exception was never retrieved"
     assert [told["kind"] for told in line["exception"]] == ["ValueError", "KeyError"]
     assert "Ana" not in str(line)
+
+
+@pytest.mark.parametrize(("depth", "told"), [(FRAMES_MAX, FRAMES_MAX), (FRAMES_MAX + 1, FRAMES_MAX)])
+def test_so_many_places_are_told(capsys: pytest.CaptureFixture[str], depth: int, told: int) -> None:
+    """Of a deep stack the last `FRAMES_MAX` places are told, and no more."""
+    configure("error")
+
+    def fall(further: int) -> None:
+        """Fail so many calls deep."""
+        if further == 0:
+            raise ValueError
+        fall(further - 1)
+
+    try:
+        fall(depth - 2)
+    except ValueError:
+        structlog.get_logger("choice_ledger.test").exception("failed")
+    line: Any = said(capsys)[0]
+    assert len(line["exception"][0]["places"]) == told
 
 
 def test_configuring_twice_says_each_event_once(capsys: pytest.CaptureFixture[str]) -> None:

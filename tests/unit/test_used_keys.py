@@ -9,9 +9,10 @@ from pathlib import Path
 import apsw
 import pytest
 
+from choice_ledger import sqlite_used_keys
 from choice_ledger.http.idempotency import event_id_of, fingerprint_of
-from choice_ledger.sqlite_used_keys import SqliteUsedKeys
-from choice_ledger.used_keys import CLAIMS_MAX, KEPT_FOR, Claim, UsedKeysFault
+from choice_ledger.sqlite_used_keys import BUSY_MS_MAX, FORGOTTEN_AT_ONCE_MAX, SqliteUsedKeys
+from choice_ledger.used_keys import CLAIMS_MAX, KEPT_FOR, KEYS_MAX, Claim, UsedKeysFault
 from events.instants import DAY
 from tests.tidy.source import ROOT
 
@@ -121,6 +122,46 @@ def test_what_is_over_is_cleared_out(keys: SqliteUsedKeys) -> None:
     keys.claim([claim(1_000)], NOW + KEPT_FOR + DAY)
     count = keys._connection.execute("SELECT count(*) FROM used").get
     assert count == 1
+
+
+@pytest.mark.parametrize("over", [0, 1])
+def test_one_batch_clears_out_so_many(keys: SqliteUsedKeys, over: int) -> None:
+    """`FORGOTTEN_AT_ONCE_MAX` keys that are over go with the next claim; one more waits for the one after."""
+    keys.claim([claim(n) for n in range(FORGOTTEN_AT_ONCE_MAX + over)], NOW)
+    keys.claim([claim(1_000_000)], NOW + KEPT_FOR)
+    assert keys._connection.execute("SELECT count(*) FROM used").get == 1 + over
+
+
+def test_a_million_keys_are_remembered(path: Path) -> None:
+    """The limit that the service uses is the one that is documented, and each key before it is kept."""
+    keys = SqliteUsedKeys(path)
+    keys._connection.execute("UPDATE kept SET number = ?", (KEYS_MAX - 1,))
+    keys.claim([claim(1)], NOW)
+    assert keys.claim([claim(1, call=2)], NOW) == ["other"]
+    keys.claim([claim(2)], NOW + 1)
+    assert keys.claim([claim(2, call=2), claim(1, call=2)], NOW + 2) == ["other", "first"]
+    keys.close()
+
+
+@pytest.mark.parametrize(("held_ms", "is_claimed"), [(50, True), (400, False)])
+def test_a_claim_waits_for_another_process(
+    path: Path, monkeypatch: pytest.MonkeyPatch, held_ms: int, is_claimed: bool
+) -> None:
+    """A claim waits up to `BUSY_MS_MAX` for one that writes, and is refused when that takes longer."""
+    assert BUSY_MS_MAX >= 1_000
+    monkeypatch.setattr(sqlite_used_keys, "BUSY_MS_MAX", 200)
+    keys, other = SqliteUsedKeys(path), SqliteUsedKeys(path)
+    other._connection.execute("BEGIN IMMEDIATE")
+    release = threading.Timer(held_ms / 1_000, lambda: other._connection.execute("COMMIT"))
+    release.start()
+    if is_claimed:
+        assert keys.claim([claim(1)], NOW) == ["first"]
+    else:
+        with pytest.raises(UsedKeysFault):
+            keys.claim([claim(1)], NOW)
+    release.join()
+    keys.close()
+    other.close()
 
 
 @pytest.mark.parametrize(("number", "is_taken"), [(CLAIMS_MAX, True), (CLAIMS_MAX + 1, False)])
