@@ -35,13 +35,13 @@ def main(home: str, stage: str) -> None:
     with serving(Path(home)) as served, served.client() as client:
         match stage:
             case "derived":
-                IdempotencyKeys._claim = die  # type: ignore[method-assign] - a part that dies
+                IdempotencyKeys._claim = die  # type: ignore[method-assign]  # a part that dies
             case "claimed":
-                SqliteUsedKeys.claim = after(SqliteUsedKeys.claim)  # type: ignore[method-assign] - a part that dies
+                SqliteUsedKeys.claim = after(SqliteUsedKeys.claim)  # type: ignore[method-assign]  # a part that dies
             case "appended":
-                SqliteLog.append = after(SqliteLog.append)  # type: ignore[method-assign] - a part that dies
+                SqliteLog.append = after(SqliteLog.append)  # type: ignore[method-assign]  # a part that dies
             case _:
-                writing.reply_of = die  # type: ignore[attr-defined] - a part that dies
+                writing.reply_of = die  # type: ignore[attr-defined]  # a part that dies
         client.post("/v1/descriptions", json=BODY, headers={"Idempotency-Key": "mortal"})
 
 

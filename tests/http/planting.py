@@ -22,7 +22,7 @@ def row(path: str, handler: Handler, *, takes_body: bool = False, **fields: obje
         "open": True,
         "body": {"type": "object"} if takes_body else None,
     }
-    return Endpoint(**(shown | fields))  # type: ignore[arg-type] - the defaults fit
+    return Endpoint(**(shown | fields))  # type: ignore[arg-type]  # the defaults fit
 
 
 async def _echo(call: Call) -> Reply:

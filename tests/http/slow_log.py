@@ -19,7 +19,7 @@ def slowed(wait_s: float) -> None:
             time.sleep(wait_s)
         return append(log, proposals)
 
-    SqliteLog.append = slow  # type: ignore[assignment, method-assign] - slowed
+    SqliteLog.append = slow  # type: ignore[assignment,method-assign]  # the class is patched
 
 
 if __name__ == "__main__":
