@@ -91,7 +91,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 lock: | $(BIN)/python ## choose versions again and write requirements/*.txt
 	@$(PIP) install --quiet 'uv>=0.9'
 	$(COMPILE) --output-file requirements/run.txt
-	$(COMPILE) --group dev --output-file requirements/dev.txt
+	$(COMPILE) --extra otel --group dev --output-file requirements/dev.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade \
 	  --custom-compile-command "make lock" --group build --constraints requirements/dev.txt --output-file requirements/build.txt
 
