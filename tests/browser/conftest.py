@@ -27,9 +27,9 @@ def without_chromium() -> None:
     pytest.skip(message)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """The browser, started once."""
+    """The browser, for a module alone: while Playwright runs, nobody else can run an event loop here."""
     path = chromium_path()
     if path is None:
         without_chromium()
