@@ -105,7 +105,7 @@ async def stream(call: Call, selection: Selection, chunk: Chunk) -> AsyncIterato
         following = selection._replace(limit=left)
         position = chunk.position
         chunk = await call.service.read(
-            lambda at=position, some=following: read_chunk(call.service.ledger.source, at, some)  # type: ignore[misc]
+            lambda at=position, some=following: read_chunk(call.service.ledger.source, at, some)  # type: ignore[misc]  # mypy takes no defaults in a lambda for what they bind.
         )
 
 

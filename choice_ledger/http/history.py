@@ -162,7 +162,7 @@ def _streamed(call: Call, found: History) -> Reply:
 async def _lines(call: Call, events: Sequence[Recorded]) -> AsyncIterator[bytes]:
     for start in range(0, len(events), LINES_AT_ONCE):
         chunk = events[start : start + LINES_AT_ONCE]
-        yield await call.service.read(lambda some=chunk: _written(some))  # type: ignore[misc]
+        yield await call.service.read(lambda some=chunk: _written(some))  # type: ignore[misc]  # mypy takes no defaults in a lambda for what they bind.
 
 
 def _written(events: Sequence[Recorded]) -> bytes:

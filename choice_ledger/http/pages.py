@@ -47,7 +47,7 @@ def prose(text: str) -> Markup:
 @cache
 def _style() -> str:
     """The style of every page."""
-    text, _, _ = _environment().loader.get_source(_environment(), "page.css")  # type: ignore[union-attr]
+    text, _, _ = _environment().loader.get_source(_environment(), "page.css")  # type: ignore[union-attr]  # The environment has the loader that it was made with.
     return text
 
 

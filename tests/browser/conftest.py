@@ -10,8 +10,7 @@ from playwright.sync_api import Browser, sync_playwright
 from tests.http.serving import Served, serving
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
-# Chromium's own walls between processes need rights that a container's root does not have.
-ARGUMENTS = ["--no-sandbox", "--disable-gpu"]
+ARGUMENTS = ["--disable-gpu"]
 
 
 def chromium_path() -> str | None:

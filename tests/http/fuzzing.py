@@ -4,10 +4,13 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from choice_ledger.http.endpoints import Endpoint
+from choice_ledger.http.openapi import document
 
 PHASES = ("examples", "coverage", "fuzzing")
 RUN_WITHIN_S = 1_800
@@ -38,13 +41,24 @@ class Fuzzed:
 
 
 def fuzz(
-    schema: str, *, url: str, token: str, reports: Path, seed: int, examples: int, more: tuple[str, ...] = ()
+    rows: Sequence[Endpoint],
+    *,
+    url: str,
+    token: str,
+    reports: Path,
+    seed: int,
+    examples: int,
+    more: tuple[str, ...] = (),
 ) -> Fuzzed:
-    """Try every operation of a document (a file or an address) against the service at ``url``."""
-    report = reports / "schemathesis.json"
+    """Try every operation that some rows document against the service at ``url``.
+
+    The document is given as a file: where it is fetched, its own endpoint is passed over.
+    """
+    report, schema = reports / "report.json", reports / "openapi.json"
+    schema.write_text(json.dumps(document(rows)), encoding="utf-8")
     (reports / "schemathesis.toml").write_text(CONFIGURATION, encoding="utf-8")
     words = [
-        *(sys.executable, "-m", "schemathesis.cli", "run", schema, "--url", url),
+        *(sys.executable, "-m", "schemathesis.cli", "run", str(schema), "--url", url),
         *("--header", f"Authorization: Bearer {token}"),
         *("--phases", ",".join(PHASES)),
         *("--max-examples", str(examples), "--seed", str(seed), "--workers", "1"),

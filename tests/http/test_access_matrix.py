@@ -34,7 +34,7 @@ def running(home: Path) -> Iterator[Served]:
 
 
 def test_everyone_may_do_what_their_scopes_are_for_and_nothing_else(running: Served) -> None:
-    """Each endpoint lets in the scopes that it is for, and refuses all others and every bad token, by kind."""
+    """Each endpoint lets in the scopes that it is for, and refuses all others and each bad token, by kind."""
     findings, called = access_findings(running, ENDPOINTS)
     assert findings == []
     assert called == set(MAY), "each endpoint is called, and has its line in the list of who may call what"

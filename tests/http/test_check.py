@@ -154,7 +154,7 @@ def test_every_fault_of_a_batch_is_told_with_its_place(client: httpx.Client) -> 
 def test_a_body_that_two_readers_may_understand_differently_is_refused(
     client: httpx.Client, content: bytes, kind: str
 ) -> None:
-    """Names that stand twice, lone surrogates, other encodings, bombs and cut bodies: 400, alone and together."""
+    """Names that stand twice, lone surrogates, other encodings, bombs, cut bodies: 400, alone and together."""
     for path in ("/v1/check", "/v1/checks"):
         answer = client.post(path, content=content, headers={"Content-Type": "application/json"})
         assert (answer.status_code, kind_of(answer)) == (400, kind)
@@ -214,7 +214,7 @@ def test_the_request_id_is_sent_back(client: httpx.Client) -> None:
 
 @pytest.mark.parametrize("path", ["/v1/check", "/v1/checks"])
 def test_other_methods_are_refused(client: httpx.Client, path: str) -> None:
-    """Only POST asks."""
+    """Any method but POST is refused, and the answer says which one asks."""
     for method in ("GET", "PUT", "DELETE"):
         answer = client.request(method, path)
         assert answer.status_code == 405
@@ -286,7 +286,7 @@ class _Broken:
 
 def broken(service: Service) -> Service:
     """The same service, with nothing at hand and a store that cannot be read."""
-    return replace(service, checks=_Broken())  # type: ignore[arg-type]
+    return replace(service, checks=_Broken())  # type: ignore[arg-type]  # It stands in for what fails.
 
 
 def test_a_store_that_cannot_be_read_permits_nothing(tmp_path: Path) -> None:

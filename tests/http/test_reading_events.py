@@ -249,7 +249,7 @@ def test_no_more_is_read_than_is_sent(example: Served) -> None:
         lines = _lines_of_one_each(example, Counting())
         await anext(lines)
         await anext(lines)
-        await lines.aclose()  # type: ignore[attr-defined]
+        await lines.aclose()  # type: ignore[attr-defined]  # A generator has it, though the type is an iterator.
         await asyncio.sleep(0.05)
         return len(reads)
 

@@ -8,7 +8,7 @@ import threading
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,8 @@ CHECK = {"individual": "ana", "purpose": "website.periodic_email"}
 NOTICE = {"individual": "ana", "policy_id": "privacy", "version": 1, "locale": "en"}
 HISTORY = "/v1/individuals/ana/history"
 HELD_WITHIN_S = 20
+WRITES_WITHIN_S = 0.5
+HELD_AFTER_STOP_S = 1.5
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +106,7 @@ def over_a_socket(world: World, sent: bytes) -> httpx.Response:
     head, _, content = answer.partition(b"\r\n\r\n")
     status, *lines = head.decode("ascii").split("\r\n")
     headers = [tuple(line.split(": ", 1)) for line in lines]
-    return httpx.Response(int(status.split()[1]), headers=headers, content=content)  # type: ignore[arg-type]
+    return httpx.Response(int(status.split()[1]), headers=headers, content=content)  # type: ignore[arg-type]  # Headers as they came, as text.
 
 
 def slow_body(world: World) -> httpx.Response:
@@ -288,6 +290,22 @@ def not_ready(world: World) -> httpx.Response:
         return httpx.get(f"{running.url}/readyz")
 
 
+def stopped(world: World) -> httpx.Response:
+    """A write that waits for another process while the service stops, for longer than a stop may take."""
+    world.monkeypatch.setattr("choice_ledger.http.server.STOP_WAIT_S", 0.2)
+    with ThreadPoolExecutor(1) as pool:
+        with elsewhere(world) as running:
+            client = running.client()
+            held = apsw.Connection(str(Path(running.settings.home) / LOG_FILE))
+            held.execute("BEGIN IMMEDIATE")
+            writing = pool.submit(client.post, "/v1/choices", json=choice())
+            wait([writing], WRITES_WITHIN_S)
+            # The server's thread ends what it can; the write itself ends once the log is free again.
+            threading.Timer(HELD_AFTER_STOP_S, lambda: held.close(force=True)).start()
+        with closing(client):
+            return writing.result()
+
+
 PROVOCATIONS: dict[str, Provocation] = {
     "malformed_json": lambda world: world.raw(b'{"individual": "ana"'),
     "malformed_http": lambda world: over_a_socket(world, b"\x16\x03\x01\x02\x00\r\n\r\n"),
@@ -333,6 +351,7 @@ PROVOCATIONS: dict[str, Provocation] = {
     "unknown": unknown,
     "unavailable": unavailable,
     "overloaded": overloaded,
+    "stopped": stopped,
     "not_ready": not_ready,
     "stale": stale,
 }

@@ -85,8 +85,8 @@ def test_one_question_is_read_as_strictly_as_any_other_body() -> None:
     dice, good = random.Random(5), 0
     for _ in range(20_000):
         raw = random_object(dice)
-        strictly = outcome(lambda raw=raw: asking(read_json(raw), "main"))  # type: ignore[misc]
-        assert outcome(lambda raw=raw: read_one(raw, "main")) == strictly, raw  # type: ignore[misc]
+        strictly = outcome(lambda raw=raw: asking(read_json(raw), "main"))  # type: ignore[misc]  # mypy does not infer what is bound.
+        assert outcome(lambda raw=raw: read_one(raw, "main")) == strictly, raw  # type: ignore[misc]  # mypy does not infer what is bound.
         good += not (isinstance(strictly, tuple) and strictly[0] in ("refused", "malformed_json"))
     assert good > 2_000
 
@@ -98,8 +98,8 @@ def test_many_questions_are_read_as_strictly_as_any_other_body() -> None:
         questions = b",".join(random_object(dice).strip() for _ in range(dice.choice((0, 1, 1, 2))))
         beside = dice.choice((b"", b"", b',"after":null', b',"wait_ms":5', b',"questions":[]', b',"x":1'))
         raw = b'{"questions":[' + questions + b"]" + beside + b"}"
-        strictly = outcome(lambda raw=raw: asking_many(read_json(raw), "main"))  # type: ignore[misc]
-        assert outcome(lambda raw=raw: read_many(raw, "main")) == strictly, raw  # type: ignore[misc]
+        strictly = outcome(lambda raw=raw: asking_many(read_json(raw), "main"))  # type: ignore[misc]  # mypy does not infer what is bound.
+        assert outcome(lambda raw=raw: read_many(raw, "main")) == strictly, raw  # type: ignore[misc]  # mypy does not infer what is bound.
         good += not isinstance(strictly, tuple) or not isinstance(strictly[0], str)
     assert good > 500
 
@@ -127,7 +127,7 @@ def test_a_question_names_as_many_categories_as_its_limit() -> None:
     """At the limit they are read; past it they are refused."""
     for count, is_good in ((DATA_MAX, True), (DATA_MAX + 1, False)):
         raw = GOOD[:-1] + b',"data":' + msgspec.json.encode([f"c{number}" for number in range(count)]) + b"}"
-        read = outcome(lambda raw=raw: read_one(raw, "main").enquiry.data[0])  # type: ignore[misc]
+        read = outcome(lambda raw=raw: read_one(raw, "main").enquiry.data[0])  # type: ignore[misc]  # mypy does not infer what is bound.
         assert isinstance(read, str) is is_good
 
 
@@ -149,7 +149,7 @@ def test_every_fault_of_every_line_is_told_in_its_place() -> None:
 
 
 def test_a_decision_is_written_as_everywhere_else() -> None:
-    """Alone, in a batch and as a line: the members of a decision's line in their order, then what is beside."""
+    """Alone, in a batch and as a line: the members of a decision's line in order, then what is beside."""
     decision = Decision(
         permitted=True,
         reason="required_by_law",

@@ -1,9 +1,6 @@
 """Decisions that are given again: only for the same facts, the same policies, and while they last."""
 
-import pytest
-
-from choice_ledger import checking
-from choice_ledger.checking import _Decisions
+from choice_ledger.checking import DECISIONS_AT_HAND_MAX, _Decisions
 from events.catalogue import Catalogue, TenantPolicies
 from events.instants import DAY, Micros
 from events.streams import POLICIES, Slice
@@ -40,7 +37,7 @@ def question_at(lines: tuple[Line, ...], known: Known, later: Micros = 0, **fiel
     about = next(line for line in lines if "individual" in line)
     at = known.facts.newest_recorded_at + later
     asked = {"purpose": PURPOSE, "at": at, **fields}
-    return Question(tenant=about["tenant"], individual=about["individual"], **asked)  # type: ignore[arg-type]
+    return Question(tenant=about["tenant"], individual=about["individual"], **asked)  # type: ignore[arg-type]  # The fields are those of a question.
 
 
 def test_a_decision_is_given_again() -> None:
@@ -124,12 +121,15 @@ def test_what_was_known_then_is_never_kept() -> None:
     assert not decisions._kept
 
 
-def test_no_more_are_kept_than_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_more_are_kept_than_the_limit() -> None:
     """At the limit all are forgotten, so that memory is bounded whatever is asked."""
-    monkeypatch.setattr(checking, "DECISIONS_AT_HAND_MAX", 3)
     policies, known, decisions = policies_of(LINES), known_of(LINES), _Decisions()
-    kept = []
-    for number in range(5):
+    decisions.decide(policies, known, question_at(LINES, known))
+    (kept,) = decisions._kept.values()
+    others = range(DECISIONS_AT_HAND_MAX - 2)
+    decisions._kept.update({(str(number), PURPOSE, None, ()): kept for number in others})
+    counts = []
+    for number in range(3):
         decisions.decide(policies, known, question_at(LINES, known, purpose=f"p{number}"))
-        kept.append(len(decisions._kept))
-    assert kept == [1, 2, 3, 1, 2]
+        counts.append(len(decisions._kept))
+    assert counts == [DECISIONS_AT_HAND_MAX, 1, 2]

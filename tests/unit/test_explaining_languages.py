@@ -198,7 +198,7 @@ def test_a_reason_is_explained_in_every_language(language: Language, reason: str
     )
     decision = Decision(
         permitted=reason in PERMITTING,
-        reason=reason,  # type: ignore[arg-type]
+        reason=reason,  # type: ignore[arg-type]  # Any text will do.
         policy=PolicyRef("website", 2),
         evidence=("one", "two"),
         until=1,
