@@ -154,7 +154,7 @@ def test_every_fault_of_a_batch_is_told_with_its_place(client: httpx.Client) -> 
 def test_a_body_that_two_readers_may_understand_differently_is_refused(
     client: httpx.Client, content: bytes, kind: str
 ) -> None:
-    """Names that stand twice, lone surrogates, other encodings, bombs, cut bodies: 400, alone and together."""
+    """Names that stand twice, lone surrogates, other encodings, bombs, cut bodies: 400, in either call."""
     for path in ("/v1/check", "/v1/checks"):
         answer = client.post(path, content=content, headers={"Content-Type": "application/json"})
         assert (answer.status_code, kind_of(answer)) == (400, kind)
