@@ -36,7 +36,8 @@ def listed(enquiry: Enquiry, found: Permissions) -> PermissionList:
             Permission(
                 purpose=answer.question.purpose,
                 recipient=answer.question.recipient,
-                decision=told(answer.decision, None),
+                # One position holds for all of them, and stands beside the list.
+                decision=msgspec.structs.replace(told(answer.decision, None), position=msgspec.UNSET),
             )
             for answer in found.answers
         ),
