@@ -125,6 +125,13 @@ def test_the_law_may_name_what_no_policy_does() -> None:
     assert Use("b", "court") not in found
 
 
+def test_selectors_choose_what_the_law_compels_too() -> None:
+    """What an order names is enumerated where the selectors cover it, and not where they do not."""
+    facts = compelled(purposes=("evidence",))
+    assert uses(ONE, facts, at=day(3), selectors=("a",)) == (Use("a.c", None),)
+    assert Use("evidence", "court") in uses(ONE, facts, at=day(3), selectors=("evidence",))
+
+
 def test_an_order_about_everything_names_no_purpose_of_its_own() -> None:
     """Where no policy declares anything, an order about everything enumerates nothing."""
     assert uses(TenantPolicies(), compelled(purposes=("*",)), at=day(3)) == ()

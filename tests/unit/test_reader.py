@@ -147,6 +147,28 @@ def test_a_quarantined_individual_is_denied_also_about_the_past() -> None:
     assert desk.reason(individual="bo") == "not_opted_out"
 
 
+def test_every_use_is_answered_from_one_moment() -> None:
+    """Permissions are the answers to each use alone, at one instant and with one position."""
+    desk = Desk(amended(day(1)), told(day(2)), opted_out(day(5)))
+    desk.clock_at = day(9)
+    found = desk.model.permissions(msgspec.structs.replace(ANA, purpose="*"))
+    assert [answer.question.purpose for answer in found.answers] == ["website.email"]
+    assert [answer.decision for answer in found.answers] == [desk.model.answer(ANA).decision]
+    assert (found.at, found.position) == (day(9), desk.model.answer(ANA).position)
+    before = desk.model.permissions(msgspec.structs.replace(ANA, purpose="website", at=day(3)))
+    assert [answer.decision.reason for answer in before.answers] == ["not_opted_out"]
+    assert desk.model.permissions(msgspec.structs.replace(ANA, purpose="hr")).answers == ()
+
+
+def test_every_use_of_a_quarantined_individual_is_denied() -> None:
+    """Nothing is permitted of somebody who has an unreadable record, whichever use is asked about."""
+    desk = Desk(amended(day(1)), told(day(2)))
+    desk.log.put(desk.log.slice_of(b"acme/ana"), b"acme/ana", b"?")
+    desk.projector.catch_up()
+    found = desk.model.permissions(msgspec.structs.replace(ANA, purpose="*"))
+    assert {answer.decision for answer in found.answers} == {outside("quarantined")}
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [
