@@ -81,7 +81,7 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     until: str | None
     overrides: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
     objection: str | msgspec.UnsetType = msgspec.UNSET
-    position: str | None | msgspec.UnsetType = None
+    position: str | msgspec.UnsetType | None = None
 
 
 def asking(document: object, tenant: str) -> Asking:
