@@ -399,7 +399,9 @@ def _other_refused(event: IndividualsLinked | IndividualsUnlinked) -> Refused | 
 def _amendment_refused(event: PolicyAmended, now: Micros, policies: TenantPolicies) -> Refused | None:
     if event.effective_at < now:
         return Refused(
-            "effective_at", "must not be in the past: nobody could have been told; give a later one, or --now"
+            "effective_at",
+            "must not be in the past, because nobody could have been told; give a later one, or have it in "
+            "force as soon as it is recorded",
         )
     if policies.holds(event.event_id):
         return None  # A repetition: the log compares the two.
@@ -416,7 +418,7 @@ def _unpublished(event: NoticeGiven | DeliveryPlanned, policies: TenantPolicies)
     """Nobody is told, now or later, of a version that does not stand."""
     versions = policies.standing.get(event.policy_id, ())
     if not versions:
-        return Refused("policy_id", "must name a policy that is published; `policy list` shows them")
+        return Refused("policy_id", "must name a policy that is published; mend it, or publish that first")
     if not 1 <= event.version <= len(versions):
         return Refused("version", f"must be a published version of that policy, 1 to {len(versions)}")
     return None
@@ -427,5 +429,5 @@ def _notice_refused(event: NoticeGiven, policies: TenantPolicies) -> Refused | N
         return refused
     wordings = policies.standing[event.policy_id][event.version - 1].event.wording.values()
     if event.wording_sha256 is not None and event.wording_sha256 not in wordings:
-        return Refused("wording_sha256", "must be the digest of a wording of that version; see `policy show`")
+        return Refused("wording_sha256", "must be the digest of one of the wordings that this version names")
     return None

@@ -162,7 +162,7 @@ def check_media_type(headers: Headers, wanted: bytes = _JSON) -> None:
     media_type, _, parameters = given.partition(b";")
     charset = parameters.strip().lower().replace(b'"', b"")
     if media_type.strip().lower() != wanted or charset not in {b"", b"charset=utf-8"}:
-        raise Problem("unsupported_media_type", f"send `Content-Type: {wanted.decode('ascii')}`")
+        raise Problem("unsupported_media_type", f"Send `Content-Type: {wanted.decode('ascii')}`.")
 
 
 async def read_body(receive: Receive, headers: Headers, bytes_max: int = BODY_BYTES_MAX) -> bytes:

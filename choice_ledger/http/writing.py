@@ -206,7 +206,7 @@ def record_withdrawal(saying: Saying) -> Receipt:
     policy_id = saying.call.path["policy_id"]
     command = withdrawal(ledger.tenant(heard.tenant), policy_id, effective_at, held)
     if command is None:
-        raise Problem("not_found", "no policy of this name is published")
+        raise Problem("not_found", "No policy of this name is published.")
     return record(ledger, command, heard)
 
 

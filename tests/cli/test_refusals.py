@@ -60,7 +60,7 @@ REFUSED: dict[str, tuple[str, str]] = {
     ),
     "an unknown policy": (
         "notice record ana --policy website --version 1",
-        "`policy_id` must name a policy that is published; `policy list` shows them",
+        "`policy_id` must name a policy that is published; mend it, or publish that first",
     ),
     "an unknown version": (
         "notice record ana --policy privacy --version 2",
@@ -72,7 +72,7 @@ REFUSED: dict[str, tuple[str, str]] = {
     ),
     "a text that is no wording of that version": (
         f"{NOTICE} --wording-sha256 {'ab' * 32}",
-        "`wording_sha256` must be the digest of a wording of that version",
+        "`wording_sha256` must be the digest of one of the wordings that this version names",
     ),
     "a status code with an address in it": (
         "notice outcome ana n1 failed --detail a@b",
