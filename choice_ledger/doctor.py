@@ -1,7 +1,7 @@
 """The doctor: everything that has to be so for a ledger to be trusted, and what to do where it is not."""
 
 import stat
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
@@ -12,6 +12,8 @@ from choice_ledger.content_store import ContentDamaged, ContentMissing
 from choice_ledger.fault_codes import failure_of
 from choice_ledger.ledger_at_hand import LedgerAtHand, records_between
 from choice_ledger.settings import SECRETS, Settings, environment_name
+from choice_ledger.token_file import Token
+from events.instants import DAY, Micros
 
 DISTRIBUTION: Final = "choice-ledger"
 PACKAGES: Final = ("events", "ledger", "projections", "consumers", "choice_ledger")
@@ -22,6 +24,9 @@ SQLITE_VERSION_MIN: Final = (3, 51, 3)
 
 CLOCK_OFFSET_MS_MAX: Final = 2_000
 """``architecture.md``: a writer that is further off the brokers' time refuses to write."""
+
+TOKEN_ENDS_WITHIN: Final = 14 * DAY
+"""How long before its end a token that has no successor is worth a warning."""
 
 State: TypeAlias = Literal["ok", "warning", "fault"]
 
@@ -79,6 +84,23 @@ def check_modes(home: Path) -> Finding:
         message = f"others may use {', '.join(sorted(open_to_others))}; chmod -R go= {home}"
         return Finding(check="file modes", state="warning", message=message)
     return Finding(check="file modes", state="ok", message=f"{home} is its owner's alone")
+
+
+def check_tokens(tokens: Iterable[Token], now: Micros) -> Finding:
+    """Whether the tokens go on being good. Reading them first tells whether a service can look them up."""
+    held = list(tokens)
+    active = [token for token in held if token.state(now) == "active"]
+    followed = {token.replaces for token in held}
+    ending = [t.id for t in active if t.id not in followed and t.expires_at - now <= TOKEN_ENDS_WITHIN]
+    if ending:
+        message = f"{', '.join(ending)} end within {TOKEN_ENDS_WITHIN // DAY} days; see `token rotate`"
+        return Finding(check="tokens", state="warning", message=message)
+    return Finding(check="tokens", state="ok", message=f"{len(active)} of {len(held)} tokens are active")
+
+
+def check_services(services: Sized) -> Finding:
+    """Reading them first tells whether a running service knows them."""
+    return Finding(check="services", state="ok", message=f"{len(services)} services are the tenant's own")
 
 
 def check_lag(ledger: LedgerAtHand) -> Finding:

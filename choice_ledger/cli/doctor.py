@@ -12,7 +12,16 @@ from choice_ledger.cli.session import settings_of
 from choice_ledger.doctor import Finding
 from choice_ledger.exits import ExitCode, Failure
 from choice_ledger.settings import Settings
-from choice_ledger.wiring import clock_offset_ms, home_of, open_ledger, sqlite_version, topic_deviations
+from choice_ledger.wiring import (
+    clock_offset_ms,
+    home_of,
+    now,
+    open_ledger,
+    service_file,
+    sqlite_version,
+    token_file,
+    topic_deviations,
+)
 
 KNOWN_VARIABLES = ("CHOICE_LEDGER_CONFIG",)
 """Variables that are ours and no settings."""
@@ -38,6 +47,11 @@ def _findings(settings: Settings) -> Iterator[Finding]:
     yield doctor.check_sqlite(sqlite_version())
     yield from doctor.check_environment(os.environ, KNOWN_VARIABLES)
     yield doctor.check_modes(home_of(settings))
+    yield from doctor.attempted("tokens", lambda: [doctor.check_tokens(token_file(settings).tokens(), now())])
+    services = service_file(settings)
+    yield from doctor.attempted(
+        "services", lambda: [doctor.check_services(services.services(settings.tenant))]
+    )
     if settings.brokers:
         reached = doctor.attempted("brokers", lambda: [doctor.check_clock(clock_offset_ms(settings))])
         yield from reached

@@ -21,7 +21,8 @@ def test_a_sound_ledger_has_no_faults(example: Cli) -> None:
     findings = example.does("doctor", "--json").json
     assert [finding for finding in findings if finding["state"] == "fault"] == []
     checks = {finding["check"] for finding in findings}
-    assert {"packages", "sqlite", "file modes", "ledger", "lag", "quarantine", "texts"} <= checks
+    assert {"packages", "sqlite", "file modes", "tokens", "services"} <= checks
+    assert {"ledger", "lag", "quarantine", "texts"} <= checks
     assert "every record can be read" in example.does("doctor").out
 
 
@@ -64,6 +65,35 @@ def test_the_doctor_tells_of_a_log_that_cannot_be_opened(tmp_path: Path) -> None
     assert done.code == 6
     assert findings["ledger"]["state"] == "fault"
     assert findings["sqlite"]["state"] == "ok"
+
+
+@pytest.mark.parametrize("check", ["tokens", "services"])
+def test_the_doctor_tells_of_a_file_for_which_all_is_denied(check: str, tmp_path: Path) -> None:
+    """A file that is not understood, so that a service denies all, is a fault, and only that one."""
+    (tmp_path / f"{check}.json").write_text("nonsense")
+    done = Cli(tmp_path)("doctor", "--json")
+    faults = [finding for finding in json.loads(done.out) if finding["state"] == "fault"]
+    assert done.code == 6
+    assert [finding["check"] for finding in faults] == [check]
+    assert f"{check}.json is damaged" in faults[0]["message"]
+
+
+def test_the_doctor_warns_of_a_token_that_ends_soon(tmp_path: Path) -> None:
+    """A token that ends within a fortnight is named until another one was made in its place."""
+    cli = Cli(tmp_path)
+    assert doctored(cli, "tokens") == ("ok", "0 of 0 tokens are active")
+    cli.does("token", "create", "portal", "--scope", "check", "--days", "15")
+    assert doctored(cli, "tokens") == ("ok", "1 of 1 tokens are active")
+    token_id = cli.does("token", "create", "shop", "--scope", "check", "--days", "14", "--json").json["id"]
+    assert doctored(cli, "tokens") == ("warning", f"{token_id} end within 14 days; see `token rotate`")
+    cli.does("token", "rotate", token_id, "--days", "90")
+    assert doctored(cli, "tokens") == ("ok", "3 of 3 tokens are active")
+
+
+def doctored(cli: Cli, check: str) -> tuple[str, str]:
+    """What the doctor says of one check: the state, and the message."""
+    (found,) = (finding for finding in cli.does("doctor", "--json").json if finding["check"] == check)
+    return found["state"], found["message"]
 
 
 def test_the_doctor_tells_of_brokers_that_do_not_answer(cli: Cli) -> None:
