@@ -19,7 +19,15 @@ from events.instants import Micros
 from events.policy_events import PolicyAmended, SafeguardWaived
 from events.streams import Position
 from events.union import Event
-from ledger.commands import Command, Heard, Refused, WaiveSafeguard, propose
+from ledger.commands import (
+    Command,
+    Heard,
+    LinkIndividuals,
+    Refused,
+    UnlinkIndividuals,
+    WaiveSafeguard,
+    propose,
+)
 from ledger.dating import is_repetition
 from ledger.links import derived_opt_outs, standing_opt_outs
 from ledger.log import Acknowledged, LogFault, Proposal, Rejected, Unknown
@@ -70,8 +78,11 @@ def record(ledger: LedgerAtHand, command: Command, heard: Heard) -> Receipt:
 
 def record_both(ledger: LedgerAtHand, commands: tuple[Command, Command], heard: Heard) -> Receipt:
     """Carry out two commands that are two sides of one; the receipt of the first, reaching as far as both."""
-    here = record(ledger, commands[0], heard)
-    there_id = str(uuid.uuid5(uuid.UUID(here.event_id), "the other side"))
+    first = commands[0]
+    assert isinstance(first, LinkIndividuals | UnlinkIndividuals)  # No other command has two sides.
+    here = record(ledger, first, heard)
+    # An id is one event of one individual: another may use it too, for a link to the same third.
+    there_id = str(uuid.uuid5(uuid.UUID(here.event_id), f"the other side of {first.individual}"))
     other = msgspec.structs.replace(heard, event_id=there_id, caused_by=here.event_id)
     with _completed_by(here.event_id):
         there = record(ledger, commands[1], other)
@@ -171,14 +182,15 @@ def _receipt(ledger: LedgerAtHand, event: Event, outcome: Acknowledged) -> Recei
 
 @contextmanager
 def _completed_by(event_id: str) -> Iterator[None]:
-    """Work that sending that event again completes: where its end is not known, that is the id to send."""
+    """Work that sending that event again completes: where its end is not known, that is the id to send.
+
+    A refusal too is none of the whole: the event is recorded, and whoever is told otherwise would be misled.
+    """
     try:
         yield
     except OutcomeUnknown as unknown:
         raise OutcomeUnknown(event_id, unknown.why) from unknown
     except Failure as failure:
-        if failure.code != ExitCode.UNAVAILABLE:
-            raise
         why = f"it is recorded, but not all that follows from it ({failure.message})"
         raise OutcomeUnknown(event_id, why) from failure
 

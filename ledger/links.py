@@ -79,9 +79,9 @@ def standing_opt_outs(history: Iterable[Recorded]) -> tuple[ChoiceMade, ...]:
 
 def _derived(cause: ChoiceMade, other: str, *, dated: Micros, caused_by: str) -> ChoiceMade:
     """The opt-out that is written for ``other``. Its id follows from the cause, so that it is one event
-    however often it is written.
+    however often it is written; and from whose it is, because two individuals may use one id.
     """
-    name = f"{caused_by}/{cause.tenant}/{other}"
+    name = f"{caused_by}/{cause.key}/{other}"
     return msgspec.structs.replace(
         cause,
         event_id=str(uuid.uuid5(uuid.UUID(cause.event_id), name)),

@@ -17,6 +17,7 @@ from consumers.following import Following
 from consumers.pursuits import Projecting
 from events.streams import Position
 from ledger.commands import LinkIndividuals, PublishPolicy, propose
+from ledger.links import links_of
 from ledger.log import Acknowledged, EventLog, Outcome, Proposal, Rejected, Unknown
 from projections.projector import CatchUpStalled
 from tests.unit.test_recording import at_hand, heard, opt_out
@@ -205,6 +206,46 @@ def test_the_other_side_of_a_link_is_completed_by_its_id(tmp_path: Path) -> None
         record_both(replace(ledger, log=Interposed(ledger.log, end=end)), BOTH, how)
     assert caught.value.event_id == how.event_id
     assert record_both(ledger, BOTH, how).repeated
+
+
+def test_one_id_used_for_two_individuals_derives_for_each(tmp_path: Path) -> None:
+    """An event id is one event of one individual: two who use one id each have their opt-out travel."""
+    ledger = at_hand(tmp_path)
+    for browser in ("browser", "telephone"):
+        pair = LinkIndividuals(browser, "account"), LinkIndividuals("account", browser)
+        record_both(ledger, pair, heard(ledger))
+    how = heard(ledger)
+    receipts = [record(ledger, opt_out(browser), how) for browser in ("browser", "telephone")]
+    assert [len(receipt.derived) for receipt in receipts] == [1, 1]
+    assert receipts[0].derived != receipts[1].derived
+    derived = [each for each in ledger.history("main/account") if each.event.medium == "link"]
+    assert [each.event.event_id for each in derived] == [r.derived[0] for r in receipts]
+
+
+def test_one_id_used_for_two_links_of_an_individual_makes_both(tmp_path: Path) -> None:
+    """The other sides of two links that use one id are two events, so that both links stand on both sides."""
+    ledger = at_hand(tmp_path)
+    how = heard(ledger)
+    for browser in ("browser", "telephone"):
+        record_both(ledger, (LinkIndividuals(browser, "account"), LinkIndividuals("account", browser)), how)
+    assert {link.other for link in links_of(ledger.history("main/account"))} == {"browser", "telephone"}
+
+
+def test_a_refusal_of_what_follows_is_not_told_as_one_of_the_whole(tmp_path: Path) -> None:
+    """Where a derived opt-out is refused the choice itself is recorded, and nobody is told otherwise."""
+    ledger = linked(tmp_path)
+
+    def end(proposal: Proposal, outcome: Outcome) -> Outcome:
+        if proposal.event.medium != "link":
+            return outcome
+        name = proposal.event.event_id
+        return Rejected(event_id=name, reason="id_conflict", field="event_id", message="is taken")
+
+    how = heard(ledger)
+    with pytest.raises(OutcomeUnknown) as caught:
+        record(replace(ledger, log=Interposed(ledger.log, end=end)), opt_out("browser"), how)
+    assert caught.value.event_id == how.event_id
+    assert ledger.find_of_individual("main/browser", how.event_id) is not None
 
 
 class Behind:
