@@ -1,6 +1,8 @@
 """Which exit code each fault ends in, and what it says. No message holds what an individual said."""
 
+import errno
 import traceback
+from typing import Final
 
 from choice_ledger.content_store import ContentDamaged, ContentMissing, ContentRefused
 from choice_ledger.exits import ExitCode, Failure
@@ -11,6 +13,9 @@ from ledger.log import LogFault
 from projections.batch import WrongGeneration
 from projections.ports import StoreConflict, StoreFault
 from projections.projector import CatchUpStalled
+
+RIGHTS_MISSING: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+"""What the machine says to somebody who may not write, or not there."""
 
 
 def failure_of(fault: Exception) -> Failure:
@@ -29,9 +34,7 @@ def failure_of(fault: Exception) -> Failure:
         case ContentMissing() | ContentDamaged() | UndecodableRecord() | FileFault():
             return Failure(ExitCode.MISMATCH, str(fault))
         case MemoryError() | OSError():
-            return Failure(
-                ExitCode.UNAVAILABLE, f"the machine refuses: {_reason(fault)}; make room and try again"
-            )
+            return Failure(ExitCode.UNAVAILABLE, f"the machine refuses: {_reason(fault)}; {_remedy(fault)}")
         case _:
             return Failure(ExitCode.DEFECT, f"this is a defect; please report it: {_where(fault)}")
 
@@ -43,6 +46,13 @@ def _with_rebuild(message: str) -> str:
 
 def _reason(fault: OSError | MemoryError) -> str:
     return "out of memory" if isinstance(fault, MemoryError) else fault.strerror or type(fault).__name__
+
+
+def _remedy(fault: OSError | MemoryError) -> str:
+    """What to do about it: no room that is made gives a right that is missing."""
+    if isinstance(fault, OSError) and fault.errno in RIGHTS_MISSING:
+        return "let this user write to the ledger's home and try again"
+    return "make room and try again"
 
 
 def _where(fault: Exception) -> str:

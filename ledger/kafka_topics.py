@@ -101,7 +101,7 @@ class TopicsUnfit(LogFault):
 
     def __init__(self, deviations: tuple[Deviation, ...]) -> None:
         """Name every deviation in the message."""
-        super().__init__("\n".join(str(deviation) for deviation in deviations))
+        super().__init__("; ".join(str(deviation) for deviation in deviations))
         self.deviations = deviations
 
 

@@ -1,12 +1,13 @@
 """The exit code that each fault ends in, and that none of them tells what an individual said."""
 
 import errno
+import os
 
 import pytest
 
 from choice_ledger.content_store import ContentDamaged, ContentMissing, ContentRefused
 from choice_ledger.exits import ExitCode, Failure, refused
-from choice_ledger.fault_codes import failure_of
+from choice_ledger.fault_codes import RIGHTS_MISSING, failure_of
 from events.codec import UndecodableRecord
 from events.streams import PositionUnavailable
 from ledger.log import LogFault
@@ -73,6 +74,21 @@ def test_a_machine_that_refuses_is_told_without_names(fault: Exception, reason: 
     assert failure.code is ExitCode.UNAVAILABLE
     assert reason in failure.message
     assert PERSONAL not in failure.message
+
+
+@pytest.mark.parametrize(
+    ("number", "remedy"),
+    [
+        (errno.ENOSPC, "make room and try again"),
+        (errno.EMFILE, "make room and try again"),
+        *((number, "let this user write to the ledger's home and try again") for number in RIGHTS_MISSING),
+    ],
+)
+def test_the_remedy_fits_what_the_machine_refuses(number: int, remedy: str) -> None:
+    """Who may not write is told of rights, and not to make room, which would change nothing."""
+    failure = failure_of(OSError(number, os.strerror(number)))
+    assert failure.code is ExitCode.UNAVAILABLE
+    assert failure.message == f"the machine refuses: {os.strerror(number)}; {remedy}"
 
 
 def test_a_defect_is_told_by_its_place() -> None:
