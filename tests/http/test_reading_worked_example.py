@@ -114,7 +114,7 @@ def test_the_worked_example(world: World) -> None:
         [second, shown],
     )
     assert world.check()["reason"] == "not_opted_out"
-    assert world.listed("adco") == {**adco, "position": None}
+    assert world.listed("adco") == {name: value for name, value in adco.items() if name != "position"}
 
     world.clock.set("2026-05-03T09:00:00Z")
     sent = world.record(
