@@ -37,19 +37,20 @@ def relying(
     disclosed: Disclosed,
     heard: Heard,
     answer: Callable[[], Answer],
-    denied: OutsideDenial | None = None,
+    denied: Callable[[], OutsideDenial | None] = lambda: None,
 ) -> RecordDisclosure | UseDenied:
     """The command that records a disclosure and the answer it relied on, or why there is none.
 
-    A repetition keeps what was answered the first time; only else is ``answer`` asked for. ``denied`` says
-    why nothing can be answered now.
+    A repetition keeps what was answered the first time; only else is ``answer`` asked for. ``denied``
+    is asked once the answer is there, and says why nothing can be answered now.
     """
     held = ledger.find_of_individual(f"{heard.tenant}/{disclosed.individual}", heard.event_id)
     first = None if held is None else held.event
     if isinstance(first, DisclosureMade):
         return _command(disclosed, first.at, first.decision)
     answered = answer()
-    decision = answered.decision if denied is None else outside(denied)
+    reason = denied()
+    decision = answered.decision if reason is None else outside(reason)
     if not decision.permitted and not disclosed.although_denied:
         return UseDenied(decision.reason)
     position = "" if answered.position is None else answered.position.encode()

@@ -33,7 +33,7 @@ class FollowedState(NamedTuple):
 
 
 class Freshness:
-    """Tells whether the state that is followed is fresh enough. For the event loop's thread alone."""
+    """Tells whether the state that is followed is fresh enough. ``reached`` is for the event loop alone."""
 
     def __init__(self, following: Following, age_ms_max: int) -> None:
         """Deny beyond an age of ``age_ms_max``."""
@@ -41,7 +41,11 @@ class Freshness:
         self._age_ms_max = age_ms_max
 
     def outside(self) -> OutsideDenial | None:
-        """Why nothing can be answered now; none where the state is fresh enough."""
+        """Why nothing can be answered now; none where the state is fresh enough. Safe from every thread.
+
+        An answer that waited or read is held against it again when it is there: a state may have grown too
+        old meanwhile.
+        """
         return None if self._following.age_ms() <= self._age_ms_max else "stale"
 
     def state(self) -> FollowedState:

@@ -142,7 +142,8 @@ async def _decisions(service: Service, asked: Sequence[Asked]) -> list[Decided]:
     decisions = [_before_reading(each, outsides) for each in asked]
     enquiries = [each for each in decisions if isinstance(each, Enquiry)]
     answers = iter(await _answers(service, enquiries) if enquiries else ())
-    return [each if isinstance(each, Decided) else decided(*_told(next(answers))) for each in decisions]
+    denied = service.freshness.outside()  # Reading takes time, in which the state may have grown too old.
+    return [each if isinstance(each, Decided) else _told(next(answers), denied) for each in decisions]
 
 
 def _before_reading(
@@ -160,5 +161,7 @@ async def _answers(service: Service, enquiries: Sequence[Enquiry]) -> list[Answe
     return await service.read(lambda: service.checks.answer_many(enquiries))
 
 
-def _told(answer: Answer) -> tuple[Any, Position | None]:
-    return answer.decision, answer.position
+def _told(answer: Answer, denied: OutsideDenial | None) -> Decided:
+    if denied is not None:
+        return decided(outside(denied), None)
+    return decided(answer.decision, answer.position)

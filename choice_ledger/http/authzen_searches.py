@@ -143,7 +143,10 @@ async def search(target: Target, service: Service, tenant: str, document: object
             names = names_of(asked, policies, reads, service.services)
             return permitted(asked, names, service.checks.answer_many, service.services)
 
-    return told(asked, await service.read(read))
+    page = await service.read(read)
+    if service.freshness.outside() is not None:
+        raise Problem("stale")
+    return told(asked, page)
 
 
 def told(asked: Asked, page: Permitted) -> Searched:

@@ -10,6 +10,7 @@ from choice_ledger.http.questions import position_of
 from events.envelope import NAME_BYTES_MAX, InvalidEvent, check_individual, check_name
 from events.instants import Micros, parse_instant
 from events.streams import POSITION_TEXT_MAX, InvalidPosition, Position
+from projections.decision import OutsideDenial
 
 _T = TypeVar("_T")
 INSTANT_SCHEMA: Final[Mapping[str, object]] = {
@@ -169,7 +170,16 @@ def a_name(text: str) -> str:
 
 async def await_fresh(call: Call, reading: Reading) -> None:
     """Wait until the state is as fresh as the call asks. Raises Problem ``stale`` or ``wrong_generation``."""
-    match await call.service.freshness.reached(reading.after, reading.wait_ms):
+    _raise_outside(await call.service.freshness.reached(reading.after, reading.wait_ms))
+
+
+def check_still_fresh(call: Call) -> None:
+    """Hold what was read against the age that the state has by now. Raises Problem ``stale``."""
+    _raise_outside(call.service.freshness.outside())
+
+
+def _raise_outside(reason: OutsideDenial | None) -> None:
+    match reason:
         case None:
             return
         case "wrong_generation":

@@ -5,7 +5,7 @@ from typing import Final
 import msgspec
 
 from choice_ledger.http.endpoints import JSON, Answered, Call, Endpoint, Parameter, Reply
-from choice_ledger.http.parameters import INDIVIDUAL, READING, Parameters, await_fresh
+from choice_ledger.http.parameters import INDIVIDUAL, READING, Parameters, await_fresh, check_still_fresh
 from choice_ledger.http.problems import Fault, Problem
 from choice_ledger.permission_list import PermissionList, listed
 from events.envelope import NAME_BYTES_MAX, check_selector
@@ -44,6 +44,7 @@ async def _permissions(call: Call) -> Reply:
     except TooManyUses:
         fault = Fault("purpose", f"must select fewer than all: more than {USES_MAX} uses are declared")
         raise Problem("invalid_parameter", errors=[fault]) from None
+    check_still_fresh(call)
     return Reply(content=listed(enquiry, found))
 
 

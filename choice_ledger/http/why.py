@@ -44,8 +44,9 @@ async def _why(call: Call) -> Reply:
 
     def explained() -> Why:
         answer = service.checks.answer_many((asked.enquiry,))[0]
-        if denied is not None:
-            answer = answer._replace(decision=outside(denied))
+        reason = denied or service.freshness.outside()
+        if reason is not None:
+            answer = answer._replace(decision=outside(reason))
         explanation = explain(answer.question, answer.decision, events_named(service.ledger, answer), by)
         return _told(answer, explanation, by.language)
 

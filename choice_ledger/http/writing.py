@@ -26,7 +26,6 @@ from events.line_fields import may_be_shown
 from events.policy_events import PolicyAmended
 from events.record_events import DisclosureMade
 from ledger.commands import LETTER_MEDIA, Command, Heard, Refused, propose
-from projections.decision import OutsideDenial
 from projections.reader import Enquiry
 
 READ_AT_ONCE_BYTES_MAX: Final = 8_192
@@ -44,12 +43,11 @@ _BY_LETTER: Final = "must not be email, mail or verbal: those are entries of a t
 
 
 class Saying(NamedTuple):
-    """A good body, who says it, and what the state may answer at that moment."""
+    """A good body, and who says it."""
 
     call: Call
     written: Written
     heard: Heard
-    denied: OutsideDenial | None
 
     @property
     def service(self) -> Service:
@@ -93,7 +91,7 @@ async def _written(row: Write, work: Work, call: Call) -> Receipt:
     written, heard = read() if inline else await call.service.read(read)
     async with call.service.idempotency.during(call) as event_id:
         own = msgspec.structs.replace(heard, event_id=event_id)
-        saying = Saying(call, written, own, call.service.freshness.outside())
+        saying = Saying(call, written, own)
         return await call.service.write(lambda: recorded(lambda: work(saying)))
 
 
@@ -235,7 +233,7 @@ def record_disclosure(saying: Saying) -> Receipt:
         disclosed,
         saying.heard,
         lambda: service.checks.answer_many([enquiry])[0],
-        saying.denied,
+        service.freshness.outside,
     )
     if isinstance(relied, UseDenied):
         raise Problem("use_denied", reason=relied.reason)
