@@ -14,6 +14,7 @@ import re
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from contextvars import Context
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from choice_ledger.http.problems import Fault, Problem
@@ -119,7 +120,8 @@ class IdempotencyKeys:
         verdict: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
         self._waiting.append((claim, verdict))
         if self._claiming is None:
-            self._claiming = asyncio.create_task(self._claim_all())
+            # The claims are everybody's: in the context of one call they would wait for its tenant's threads.
+            self._claiming = asyncio.create_task(self._claim_all(), context=Context())
         if await verdict == "other":
             raise Problem("idempotency_key_reused")
 

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,14 +12,17 @@ from pathlib import Path
 import httpx
 import pytest
 
+from choice_ledger.http.admission import TENANT_THREADS_MAX
+from choice_ledger.http.endpoints import Call, Reply
 from choice_ledger.http.idempotency import event_id_of
 from choice_ledger.http.table import ENDPOINTS
 from choice_ledger.used_keys import UsedKeysFault
-from tests.http.planting import PLANTED
+from tests.http.planting import PLANTED, row
 from tests.http.serving import Served, serving
 from tests.tidy.source import ROOT
 
 DESCRIBED = {"individual": "ida", "jurisdiction": "US", "populations": ["visitor"], "locale": "en"}
+WITHIN_S = 20.0
 STAGES = ("derived", "claimed", "appended", "answered")
 
 
@@ -188,3 +192,36 @@ def test_killed_at_any_point_the_call_can_be_sent_again(tmp_path: Path, stage: s
         )
         lines = client.get("/v1/events").text.splitlines()
         assert sum(event_id_of("main", "mortal") in line for line in lines) == 1
+
+
+def test_a_key_does_not_wait_for_another_tenants_work(tmp_path: Path) -> None:
+    """Keys of all tenants are claimed together, and wait for the threads of none."""
+    gate = threading.Event()
+
+    async def hold(call: Call) -> Reply:
+        await call.service.write(lambda: gate.wait(WITHIN_S))
+        return Reply()
+
+    holding = row("/v1/holds", hold, takes_body=True, open=False, scopes=frozenset({"record"}))
+    served_with_it = serving(tmp_path, endpoints=(*ENDPOINTS, *PLANTED, holding))
+    with served_with_it as served, ThreadPoolExecutor(TENANT_THREADS_MAX + 1) as pool:
+        try:
+            flood = httpx.Client(
+                base_url=served.url, headers={"Authorization": f"Bearer {served.token(tenant='flood')}"}
+            )
+            calm = httpx.Client(base_url=served.url, headers={"Authorization": f"Bearer {served.token()}"})
+            with flood, calm:
+                held = [
+                    pool.submit(flood.post, "/v1/holds", json={}, timeout=WITHIN_S)
+                    for _ in range(TENANT_THREADS_MAX)
+                ]
+                while served.service.admission.waiting(served.service.writers) < TENANT_THREADS_MAX:
+                    time.sleep(0.005)
+                first = pool.submit(send, flood, "of-the-flood", {}, "/v1/waits")
+                time.sleep(0.2)
+                assert send(calm, "of-the-calm", {}, "/v1/waits").status_code == 200
+                gate.set()
+                assert first.result(WITHIN_S).status_code == 200
+                assert all(each.result(WITHIN_S).status_code == 200 for each in held)
+        finally:
+            gate.set()
