@@ -66,8 +66,11 @@ def test_tenants_do_not_see_one_another(services: ServiceFile) -> None:
     services.add("acme", "crm", NOW)
     services.add("acme", "billing", NOW)
     assert [own.id for own in services.services("acme")] == ["billing", "crm"]
+    assert list(at_hand(services).of_tenant("acme")) == ["billing", "crm"]
+    assert list(at_hand(services).of_tenant("nobody")) == []
     services.remove("acme", "crm")
     assert at_hand(services).is_own("main", "crm")
+    assert list(at_hand(services).of_tenant("acme")) == ["billing"]
 
 
 def test_a_running_process_sees_a_change_within_the_bound(services: ServiceFile) -> None:
