@@ -18,6 +18,7 @@ from tests.http.reference_pages import PAGES
 from tests.tidy.source import ROOT
 
 TUTORIAL = ROOT / "docs" / "tutorial" / "http.md"
+OPERATING = ROOT / "docs" / "how-to" / "operate-the-service.md"
 PORT_SHOWN = "8700"
 ANYTHING = "…"
 MARK = "@@ line"
@@ -80,11 +81,12 @@ def typed(steps: list[tuple[str, str]], where: Path) -> list[str]:
 
 
 @pytest.mark.skipif(shutil.which("curl") is None and not os.environ.get("CI"), reason="no curl is installed")
-def test_the_tutorial_is_true(tmp_path: Path) -> None:
-    """Every line of the tutorial, typed into a shell in an empty directory, answers what the page shows."""
-    steps = steps_of(TUTORIAL.read_text(encoding="utf-8"))
+@pytest.mark.parametrize("page", [TUTORIAL, OPERATING], ids=lambda page: page.name)
+def test_a_page_to_type_is_true(page: Path, tmp_path: Path) -> None:
+    """Every line of the page, typed into a shell in an empty directory, answers what the page shows."""
+    steps = steps_of(page.read_text(encoding="utf-8"))
     answers = typed(steps, tmp_path)
-    assert len(answers) == len(steps)
+    assert len(answers) == len(steps) > 0
     wrong = [
         f"{line}\nshows    {shown}answered {answered}"
         for (line, shown), answered in zip(steps, answers, strict=True)
