@@ -41,8 +41,9 @@ def configure(level: LogLevel) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(_LEVELS[level])
-    # kafka-python tells of every connection that it tries; what that comes to is told by the log adapter.
-    wants_more = _LEVELS[level] < logging.WARNING
+    # kafka-python tells of every connection that it tries, hundreds a minute while a broker is away; what
+    # that comes to is told by the log adapter.
+    wants_more = _LEVELS[level] < logging.INFO
     logging.getLogger("kafka").setLevel(logging.ERROR if wants_more else logging.CRITICAL)
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
