@@ -8,13 +8,14 @@ from events.instants import Micros
 from projections.decide import decide_lasting
 from projections.decision import Decision, Question, outside
 from projections.facts_at_hand import FactsAtHand, Known, Present
+from projections.plan import DATA_AT_HAND_MAX
 from projections.reader import Answer, Enquiry, Permissions, ReadModel, is_of_the_present, question_of
 
 AT_HAND_MANY_MAX: Final = 1_000
 """Enquiries that are answered at once on the event loop; a longer sequence is for ``answer_many``."""
 
 DECISIONS_AT_HAND_MAX: Final = 65_536
-"""Decisions that are kept to be given again: under a KiB each. At more, all are forgotten and made anew."""
+"""Decisions that are kept to be given again. At more, all are forgotten and made anew."""
 
 
 class Checks:
@@ -84,45 +85,63 @@ class Checks:
         return Answer(self._decisions.decide(policies, known, question), question, position)
 
 
-_Asked: TypeAlias = tuple[str, str, str | None, tuple[str, ...]]
+_Asked: TypeAlias = tuple[str, str | None, tuple[str, ...]]
+"""What is asked about an individual: purpose, recipient, data."""
 
 
 class _Kept(NamedTuple):
-    """A decision, what it was made from, and the instants from which and before which it holds."""
+    """A decision, and the instants from which and before which it holds."""
 
     decision: Decision
-    known: Known
-    policies: TenantPolicies
     since: Micros
     before: Micros | None
+
+
+class _OfOne(NamedTuple):
+    """The decisions about one individual, and what all of them were made from."""
+
+    known: Known
+    policies: TenantPolicies
+    by_question: dict[_Asked, _Kept]
 
 
 class _Decisions:
     """Decisions made lately. ``decide`` is a pure function: one is given again only for the very facts and
     policies that it was made from, the same objects, and only while it says that it lasts.
+
+    An individual's are kept together and go together, so that no facts but the latest asked of are held.
     """
 
     def __init__(self) -> None:
-        self._kept: dict[_Asked, _Kept] = {}
+        self.count = 0
+        self._kept: dict[str, _OfOne] = {}
 
     def decide(self, policies: TenantPolicies, known: Known, question: Question) -> Decision:
-        if question.known_at is not None:
+        if question.known_at is not None or len(question.data) > DATA_AT_HAND_MAX:
             return decide_lasting(policies, known.facts, question).decision
-        asked = (question.key, question.purpose, question.recipient, question.data)
-        kept = self._kept.get(asked)
-        if (
-            kept is not None
-            and kept.known is known
-            and kept.policies is policies
-            and kept.since <= question.at
-            and (kept.before is None or question.at < kept.before)
-        ):
-            return kept.decision
+        at, asked = question.at, (question.purpose, question.recipient, question.data)
+        mine = self._kept.get(question.key)
+        if mine is not None and mine.known is known and mine.policies is policies:
+            kept = mine.by_question.get(asked)
+            if kept is not None and kept.since <= at and (kept.before is None or at < kept.before):
+                return kept.decision
         decision, before = decide_lasting(policies, known.facts, question)
-        if len(self._kept) >= DECISIONS_AT_HAND_MAX:
-            self._kept.clear()
-        self._kept[asked] = _Kept(decision, known, policies, question.at, before)
+        self._keep(question.key, _OfOne(known, policies, {asked: _Kept(decision, at, before)}))
         return decision
+
+    def _keep(self, key: str, fresh: _OfOne) -> None:
+        if self.count >= DECISIONS_AT_HAND_MAX:
+            self.count = 0
+            self._kept.clear()
+        mine = self._kept.get(key)
+        if mine is None or mine.known is not fresh.known or mine.policies is not fresh.policies:
+            self.count -= 0 if mine is None else len(mine.by_question)
+            self._kept[key] = fresh
+            self.count += len(fresh.by_question)
+            return
+        self.count -= len(mine.by_question)
+        mine.by_question.update(fresh.by_question)
+        self.count += len(mine.by_question)
 
 
 def _asks_old_policies(known_at: Micros | None, policies: TenantPolicies) -> bool:

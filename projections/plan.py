@@ -14,6 +14,9 @@ from projections.decision import PolicyRef, Question
 PLANS_MAX: Final = 4_096
 """Plans that one view keeps at hand; past that it begins again."""
 
+DATA_AT_HAND_MAX: Final = 16
+"""Categories of a question whose plan or decision is kept at hand, so that each is at most a few KiB."""
+
 
 class Told:
     """What one version of the policy, once told, is worth for the question."""
@@ -127,9 +130,11 @@ def plan_for(view: PolicyView, question: Question, at: Micros) -> Plan:
     key = (question.purpose, question.recipient, question.data, count)
     plan = view.plans.get(key)
     if plan is None:
-        if len(view.plans) >= PLANS_MAX:
-            view.plans.clear()
-        plan = view.plans[key] = Plan(line, question, count)
+        plan = Plan(line, question, count)
+        if len(question.data) <= DATA_AT_HAND_MAX:
+            if len(view.plans) >= PLANS_MAX:
+                view.plans.clear()
+            view.plans[key] = plan
     return plan
 
 

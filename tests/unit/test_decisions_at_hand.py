@@ -1,19 +1,23 @@
 """Decisions that are given again: only for the same facts, the same policies, and while they last."""
 
-from choice_ledger.checking import DECISIONS_AT_HAND_MAX, _Decisions
+import pytest
+
+from choice_ledger.checking import DECISIONS_AT_HAND_MAX, _Decisions, _Kept, _OfOne
 from events.catalogue import Catalogue, TenantPolicies
 from events.instants import DAY, Micros
 from events.streams import POLICIES, Slice
 from projections.decide import decide
-from projections.decision import Question
+from projections.decision import Question, outside
 from projections.facts_at_hand import Known
 from projections.fold import live_facts
+from projections.plan import DATA_AT_HAND_MAX
 from tests.simulation.naive_facts import Line
 from tests.simulation.worlds import recorded_of
 from tests.simulation.written_lines import notice, opt_in, opt_out, terms, version
 
 PURPOSE = "website.periodic_email"
 LINES = (version(1, "03-01", terms(key=PURPOSE)), notice(1, "03-02", purposes=None))
+KEPT = _Kept(outside("stale"), 0, None)
 OF_POLICIES = ("PolicyAmended",)
 
 
@@ -125,11 +129,36 @@ def test_no_more_are_kept_than_the_limit() -> None:
     """At the limit all are forgotten, so that memory is bounded whatever is asked."""
     policies, known, decisions = policies_of(LINES), known_of(LINES), _Decisions()
     decisions.decide(policies, known, question_at(LINES, known))
-    (kept,) = decisions._kept.values()
-    others = range(DECISIONS_AT_HAND_MAX - 2)
-    decisions._kept.update({(str(number), PURPOSE, None, ()): kept for number in others})
+    for number in range(DECISIONS_AT_HAND_MAX - 2):
+        decisions._keep(f"main/{number}", _OfOne(known, policies, {(PURPOSE, None, ()): KEPT}))
     counts = []
     for number in range(3):
         decisions.decide(policies, known, question_at(LINES, known, purpose=f"p{number}"))
-        counts.append(len(decisions._kept))
+        counts.append(decisions.count)
     assert counts == [DECISIONS_AT_HAND_MAX, 1, 2]
+    assert counts[-1] == sum(len(each.by_question) for each in decisions._kept.values())
+
+
+def test_facts_that_are_no_more_are_let_go() -> None:
+    """However many questions are asked while an individual's facts change, only the latest facts are held."""
+    policies, known, decisions = policies_of(LINES), known_of(LINES), _Decisions()
+    for number in range(5):
+        known = known_of(LINES)
+        for purpose in ("one", f"another-{number}"):
+            decisions.decide(policies, known, question_at(LINES, known, purpose=purpose))
+    (held,) = decisions._kept.values()
+    assert held.known is known
+    assert (decisions.count, set(held.by_question)) == (
+        2,
+        {("one", None, ()), ("another-4", None, ())},
+    )
+
+
+@pytest.mark.parametrize(("categories", "kept"), [(DATA_AT_HAND_MAX, 1), (DATA_AT_HAND_MAX + 1, 0)])
+def test_a_question_of_many_data_leaves_nothing_behind(categories: int, kept: int) -> None:
+    """Neither plan nor decision is kept for more categories than the limit: a name may be long."""
+    policies, known, decisions = policies_of(LINES), known_of(LINES), _Decisions()
+    data = tuple(f"category-{number}" for number in range(categories))
+    question = question_at(LINES, known, data=data)
+    assert decisions.decide(policies, known, question) == decide(policies, known.facts, question)
+    assert (decisions.count, len(policies.known_at(None).plans)) == (kept, kept)
