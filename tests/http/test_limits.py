@@ -129,12 +129,17 @@ class Flood:
     def __init__(self, served: Served, connections: int) -> None:
         self._served = served
         self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._ask) for _ in range(connections)]
+        self._threads = [threading.Thread(target=self._ask, args=[n]) for n in range(connections)]
+        self._begun = [threading.Event() for _ in range(connections)]
         self.calls = 0
 
     def __enter__(self) -> Self:
+        """Begin, and come back once every connection has been answered: before, there is no flood yet."""
         for thread in self._threads:
             thread.start()
+        if not all(begun.wait(30) for begun in self._begun):
+            self.__exit__()
+            raise AssertionError("a connection of the flood was not answered")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -142,13 +147,14 @@ class Flood:
         for thread in self._threads:
             thread.join()
 
-    def _ask(self) -> None:
+    def _ask(self, number: int) -> None:
         with self._served.client("audit", "record", tenant="flood") as client:
             while not self._stop.is_set():
                 body = {"individual": f"p{self.calls}", "decision": "opt_out", "purposes": ["*"]}
-                client.post("/v1/choices", json=body)
-                client.get("/v1/events", params={"limit": 100})
+                assert client.post("/v1/choices", json=body).status_code == 201
+                assert client.get("/v1/events", params={"limit": 100}).status_code == 200
                 self.calls += 2
+                self._begun[number].set()
 
 
 def times_ms(client: httpx.Client, count: int) -> list[float]:
@@ -166,6 +172,8 @@ def test_the_flood_of_one_tenant_leaves_the_checks_of_another_quick(tmp_path: Pa
     with serving(tmp_path / "home") as served, served.client("check", tenant="calm") as client:
         times_ms(client, 20)
         with Flood(served, 8) as flood:
-            beside = times_ms(client, 100)
-        assert flood.calls > 20
+            before = flood.calls
+            beside = times_ms(client, 300)
+            meanwhile = flood.calls - before
+    assert meanwhile > 20, "nothing was going on beside the checks"
     assert statistics.median(beside) < CHECK_MS_MAX, "half of the checks beside a flood take too long"
