@@ -4,17 +4,22 @@ Source: ``architecture.md``, *Fresh enough, or no*.
 """
 
 import asyncio
+from collections import Counter
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from choice_ledger.exits import Failure
 from choice_ledger.fault_codes import failure_of
 from choice_ledger.ledger_at_hand import records_between
-from consumers.following import Following
+from consumers.following import WAITERS_MAX, Following, TooManyWaiting
 from events.streams import Position
 from projections.decision import OutsideDenial
 
 WAIT_MS_MAX: Final = 30_000
 """The longest that a caller may have an answer wait for a position."""
+
+TENANT_WAITERS_MAX: Final = WAITERS_MAX * 3 // 4
+"""Calls of one tenant that wait for a position at one time, so that another's may wait too."""
 
 
 class FollowedState(NamedTuple):
@@ -35,10 +40,12 @@ class FollowedState(NamedTuple):
 class Freshness:
     """Tells whether the state that is followed is fresh enough. ``reached`` is for the event loop alone."""
 
-    def __init__(self, following: Following, age_ms_max: int) -> None:
-        """Deny beyond an age of ``age_ms_max``."""
+    def __init__(self, following: Following, age_ms_max: int, tenant: Callable[[], str] = lambda: "") -> None:
+        """Deny beyond an age of ``age_ms_max``. ``tenant`` tells whose call is being answered."""
         self._following = following
         self._age_ms_max = age_ms_max
+        self._tenant = tenant
+        self._waiting: Counter[str] = Counter()
 
     def outside(self) -> OutsideDenial | None:
         """Why nothing can be answered now; none where the state is fresh enough. Safe from every thread.
@@ -70,8 +77,24 @@ class Freshness:
             return self.outside()
         if after.generation != self._following.position.generation:
             return "wrong_generation"
+        here, there = self._following.position.as_dict(), after.as_dict()
+        if not there.keys() <= here.keys():
+            return "stale"  # The log has no such slice, and never will.
+        after = Position.of(after.generation, there.items())  # Held while it waits, so not as long as sent.
         if self._following.position.covers(after):
             return self.outside()
+        tenant = self._tenant()
+        if self._waiting[tenant] >= TENANT_WAITERS_MAX:
+            raise TooManyWaiting(TENANT_WAITERS_MAX)
+        self._waiting[tenant] += 1
+        try:
+            return await self._waited(after, wait_ms)
+        finally:
+            self._waiting[tenant] -= 1
+            if not self._waiting[tenant]:
+                del self._waiting[tenant]
+
+    async def _waited(self, after: Position, wait_ms: int) -> OutsideDenial | None:
         loop, reached = asyncio.get_running_loop(), asyncio.Event()
 
         def tell() -> None:

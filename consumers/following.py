@@ -32,7 +32,12 @@ OnMoved = Callable[[Position, Catalogue, Collection[str] | None], None]
 
 
 class TooManyWaiting(Exception):
-    """More calls wait for a position than may. Try again later, or without a position."""
+    """More calls wait for a position than may: ``limit``. Try again later, or without a position."""
+
+    def __init__(self, limit: int = WAITERS_MAX) -> None:
+        """Say how many may."""
+        super().__init__(f"{limit} calls wait for a position already; try again later")
+        self.limit = limit
 
 
 class Standing(NamedTuple):
@@ -155,7 +160,7 @@ class Following:
             is_due = self._has_ended or self._position.covers(position)
             if not is_due:
                 if len(self._waiting) >= WAITERS_MAX:
-                    raise TooManyWaiting(f"{WAITERS_MAX} calls wait for a position already; try again later")
+                    raise TooManyWaiting
                 self._next_waiting += 1
                 self._waiting[number] = (position, call)
         if is_due:

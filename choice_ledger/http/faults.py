@@ -6,7 +6,7 @@ from choice_ledger.exits import EventIdTaken, ExitCode, Failure, OutcomeUnknown
 from choice_ledger.fault_codes import failure_of
 from choice_ledger.http.problems import Fault, Problem
 from choice_ledger.used_keys import UsedKeysFault
-from consumers.following import WAITERS_MAX, TooManyWaiting
+from consumers.following import TooManyWaiting
 
 _log = structlog.get_logger("choice_ledger.http")
 
@@ -27,7 +27,7 @@ def _named(fault: Exception, request_id: str) -> Problem | None:
         case UsedKeysFault():
             return _logged("unavailable", str(fault), request_id)
         case TooManyWaiting():
-            return Problem("overloaded", limit=WAITERS_MAX)
+            return Problem("overloaded", limit=fault.limit)
         case EventIdTaken():
             return Problem("event_id_taken", errors=[Fault(fault.field, fault.message)])
         case OutcomeUnknown():

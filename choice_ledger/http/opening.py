@@ -13,7 +13,7 @@ import structlog
 from choice_ledger.checking import Checks
 from choice_ledger.fault_codes import failure_of
 from choice_ledger.freshness import Freshness
-from choice_ledger.http.admission import THREADS_MAX, Admission
+from choice_ledger.http.admission import TENANT, THREADS_MAX, Admission
 from choice_ledger.http.idempotency import IdempotencyKeys
 from choice_ledger.http.metrics import Metrics
 from choice_ledger.http.service import Service
@@ -61,7 +61,7 @@ def open_service(
                         facts,
                         ledger.clock,
                     ),
-                    freshness=Freshness(following, settings.freshness_ms_max),
+                    freshness=Freshness(following, settings.freshness_ms_max, TENANT.get),
                     credentials=tokens_at_hand(settings),
                     services=services_at_hand(settings),
                     admission=admission,

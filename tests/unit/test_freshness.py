@@ -8,11 +8,12 @@ from collections.abc import Callable
 import pytest
 
 from choice_ledger.exits import ExitCode
-from choice_ledger.freshness import WAIT_MS_MAX, Freshness
+from choice_ledger.freshness import TENANT_WAITERS_MAX, WAIT_MS_MAX, Freshness
+from choice_ledger.http.admission import TENANT
 from choice_ledger.http.faults import problem_of
 from consumers.following import WAITERS_MAX, Following, Standing, TooManyWaiting
 from consumers.pursuits import Projecting
-from events.streams import Position, PositionUnavailable
+from events.streams import Position, PositionUnavailable, Slice
 from ledger.log import LogFault
 from projections.memory_store import MemoryStore
 from tests.simulation.logs import RawLog, log_of
@@ -148,6 +149,50 @@ def test_too_many_who_wait_are_told_overloaded() -> None:
         desk.reached(beyond(desk.log.end()))
     problem = problem_of(caught.value)
     assert (problem.kind, problem.beside) == ("overloaded", {"limit": WAITERS_MAX})
+
+
+async def waiting_of(
+    desk: Desk, tenant: str, count: int, after: Position
+) -> "list[asyncio.Task[str | None]]":
+    """So many calls of a tenant that wait for a position."""
+    TENANT.set(tenant)
+    tasks = [asyncio.create_task(desk._reached(after, 600)) for _ in range(count)]
+    await asyncio.sleep(0.05)
+    return tasks
+
+
+def test_one_tenants_waiting_leaves_room_for_anothers() -> None:
+    """At its share a tenant's calls wait; one more of it is refused, while another tenant's may wait."""
+    desk = Desk()
+    desk.freshness = Freshness(desk.following, AGE_MS_MAX, TENANT.get)
+    desk.up()
+    ahead = beyond(desk.log.end())
+
+    async def scenario() -> list[str | BaseException | None]:
+        flood = await waiting_of(desk, "flood", TENANT_WAITERS_MAX, ahead)
+        with pytest.raises(TooManyWaiting, match=str(TENANT_WAITERS_MAX)):
+            await (await waiting_of(desk, "flood", 1, ahead))[0]
+        (calm,) = await waiting_of(desk, "calm", 1, ahead)
+        assert not calm.done()
+        ended = await asyncio.gather(*flood, calm, return_exceptions=True)
+        (again,) = await waiting_of(desk, "flood", 1, ahead)
+        return [*ended, await again]
+
+    ended = asyncio.run(scenario())
+    desk.following.stop()
+    assert ended == ["stale"] * (TENANT_WAITERS_MAX + 2)
+
+
+def test_a_position_of_no_slice_of_the_log_is_not_waited_for() -> None:
+    """Made up slices, of which one text may name thousands, are stale at once, and held by nobody."""
+    desk = Desk()
+    desk.up()
+    end = desk.log.end()
+    made_up = Position.of(end.generation, [*end.as_dict().items(), (Slice("individuals", 9_999), 1)])
+    began = time.monotonic()
+    assert desk.reached(made_up, 5_000) == "stale"
+    assert time.monotonic() - began < 2.0
+    desk.following.stop()
 
 
 def test_how_far_the_state_is_behind_is_told() -> None:
