@@ -221,6 +221,8 @@ def _beside(decision: Decision, events: Mapping[str, Recorded], by: Speech) -> t
 
 
 def _until(decision: Decision, by: Speech) -> str:
+    if decision.reason == "stale":
+        return by.say(marked("This answer holds until the state has caught up with the log."))
     if decision.until is None:
         return by.say(marked("If nothing more is recorded, this answer does not change."))
     message = marked("If nothing more is recorded, ask again on {instant}.")

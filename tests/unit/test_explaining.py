@@ -148,6 +148,16 @@ def test_every_reason_is_explained(reason: Reason) -> None:
     assert change.endswith(".")
 
 
+def test_what_is_stale_is_not_said_to_stay_so() -> None:
+    """A denial for want of freshness ends by itself; any other without an end stays as it is."""
+    stale, told = (
+        explain(question(), Decision(permitted=False, reason=reason), {}).until
+        for reason in ("stale", "not_told")
+    )
+    assert stale == "This answer holds until the state has caught up with the log."
+    assert told == "If nothing more is recorded, this answer does not change."
+
+
 def test_the_reference_has_the_same_sentences() -> None:
     """The page of the reasons says of each what the program says."""
     page = (ROOT / "docs" / "reference" / "reasons.md").read_text(encoding="utf-8")
