@@ -6,15 +6,24 @@
 from typing import Final, NamedTuple, TypeAlias
 
 from events.codec import RecordTooLarge, encode
-from events.envelope import InvalidEvent
+from events.envelope import INDIVIDUAL_BYTES_MAX, InvalidEvent
+from events.individual_events import ChoiceMade
 from events.instants import INSTANT_MAX, INSTANT_MIN, Micros
 from events.streams import RECORD_BYTES_MAX
-from events.union import Recorded
+from events.union import Event, Recorded
 from ledger.dating import dated
 from ledger.log import Proposal, Rejected
 
+LINK_ROOM_BYTES: Final = 2 * INDIVIDUAL_BYTES_MAX
+"""What an opt-out of an individual's own leaves free of ``RECORD_BYTES_MAX``: it is written again for whoever
+they are linked to, where a longer id, an earlier instant and a cause may stand.
+"""
+
 _TOO_LARGE: Final = (
     f"takes more than {RECORD_BYTES_MAX} bytes; store long texts by digest, and cut long lists"
+)
+_TOO_LARGE_TO_TRAVEL: Final = (
+    f"takes more than the {RECORD_BYTES_MAX - LINK_ROOM_BYTES} bytes of an opt-out; cut it into several"
 )
 _OCCURRED_AFTER: Final = "must not be after the instant at which the ledger records it; see to the clocks"
 _NO_INSTANT: Final = "must be an instant of the years 0001 to 9999"
@@ -52,7 +61,14 @@ def admit(proposal: Proposal, stamp: Micros) -> Admission:
         return _rejected(event.event_id, "too_large", "event", _TOO_LARGE)
     except InvalidEvent as fault:
         return _rejected(event.event_id, "invalid_event", fault.field, fault.message)
+    if given is None and _may_travel(event) and len(value) > RECORD_BYTES_MAX - LINK_ROOM_BYTES:
+        return _rejected(event.event_id, "too_large", "event", _TOO_LARGE_TO_TRAVEL)
     return Admitted(event.key.encode(), value, recorded, given is None)
+
+
+def _may_travel(event: Event) -> bool:
+    """Whether an event is, or may come to be, written for linked individuals too. An import brings both."""
+    return isinstance(event, ChoiceMade) and event.decision == "opt_out" and event.medium != "link"
 
 
 def id_conflict(event_id: str) -> Rejected:

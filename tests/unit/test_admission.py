@@ -3,13 +3,16 @@
 import msgspec
 import pytest
 
-from events.codec import decode
+from events.codec import decode, encode
+from events.envelope import INDIVIDUAL_BYTES_MAX
+from events.individual_events import ChoiceMade, IndividualsLinked
 from events.instants import INSTANT_MAX, INSTANT_MIN
 from events.streams import RECORD_BYTES_MAX
-from events.union import Event
-from ledger.admission import Admission, Admitted, admit, id_conflict
+from events.union import Event, Recorded
+from ledger.admission import LINK_ROOM_BYTES, Admission, Admitted, admit, id_conflict
+from ledger.links import derived_opt_outs
 from ledger.log import Proposal, Rejected
-from tests.contract.sample_events import amendment, choice, event_of_size
+from tests.contract.sample_events import amendment, choice, event_of_size, new_id
 
 STAMP = 1_777_800_000_000_000
 
@@ -59,6 +62,38 @@ def test_a_record_has_a_largest_size() -> None:
         "too_large",
         "event",
     )
+
+
+def opt_out_of_size(size_bytes: int) -> ChoiceMade:
+    """An opt-out whose record has exactly that size."""
+    event = msgspec.structs.replace(choice(STAMP), decision="opt_out", recipients=("r" * 100,) * 630)
+    short = size_bytes - len(encode(Recorded(event, STAMP)))
+    assert 0 < short < 28 * len(event.recipients or ())
+    longer, rest = divmod(short, 27)
+    recipients = ("r" * 127,) * longer + ("r" * (100 + rest),) + ("r" * 100,) * (629 - longer)
+    event = msgspec.structs.replace(event, recipients=recipients)
+    assert len(encode(Recorded(event, STAMP))) == size_bytes
+    return event
+
+
+@pytest.mark.parametrize("letters", [1, INDIVIDUAL_BYTES_MAX])
+def test_the_largest_opt_out_can_be_written_for_whoever_is_linked(letters: int) -> None:
+    """The largest opt-out that is admitted fits for the longest id too; one byte more is refused."""
+    largest = opt_out_of_size(RECORD_BYTES_MAX - LINK_ROOM_BYTES)
+    link = IndividualsLinked(
+        event_id=new_id(), tenant="acme", individual="ana", occurred_at=STAMP, other="o" * letters
+    )
+    (derived,) = derived_opt_outs([Recorded(link, STAMP), Recorded(largest, STAMP)], largest)
+    assert isinstance(admit(Proposal(largest), STAMP), Admitted)
+    assert isinstance(admit(Proposal(derived), INSTANT_MAX), Admitted)
+    over = opt_out_of_size(RECORD_BYTES_MAX - LINK_ROOM_BYTES + 1)
+    assert reason(admit(Proposal(over), STAMP)) == ("too_large", "event")
+
+
+def test_an_import_of_an_opt_out_takes_the_whole_record() -> None:
+    """An import brings what was derived elsewhere itself, so an opt-out of ``RECORD_BYTES_MAX`` comes in."""
+    event = opt_out_of_size(RECORD_BYTES_MAX)
+    assert isinstance(admit(Proposal(event, STAMP), STAMP), Admitted)
 
 
 @pytest.mark.parametrize("given", [INSTANT_MIN - 1, INSTANT_MAX + 1])
