@@ -48,6 +48,25 @@ class ContentStore:
             _flush_directory(self.directory)
         return digest
 
+    def hand_in(self, tenant: str, content: bytes) -> str:
+        """Store a text durably for a tenant, who may from then on name it by the digest that this gives.
+
+        A text is kept once, whoever hands it in. Who knows a digest alone may be somebody from whom the text
+        is kept, so each tenant's own are marked.
+        """
+        digest = self.put(content)
+        mark = self._mark(tenant, digest)
+        if not mark.exists():
+            mark.parent.mkdir(parents=True, exist_ok=True)
+            mark.touch()
+            for directory in (mark.parent, mark.parent.parent, self.directory):
+                _flush_directory(directory)
+        return digest
+
+    def handed_in(self, tenant: str, digest: str) -> bool:
+        """Whether that tenant has handed in the text of a digest."""
+        return _SHA256.fullmatch(digest) is not None and self._mark(tenant, digest).exists()
+
     def get(self, digest: str) -> bytes:
         """The text of a digest. Raises ContentMissing or ContentDamaged."""
         if not _SHA256.fullmatch(digest):
@@ -70,6 +89,9 @@ class ContentStore:
 
     def _place(self, digest: str) -> Path:
         return self.directory / digest[:2] / digest
+
+    def _mark(self, tenant: str, digest: str) -> Path:
+        return self.directory / "of" / tenant / digest
 
 
 def _write_durably(place: Path, content: bytes) -> None:

@@ -16,8 +16,8 @@ _TOO_LONG: Final = f"must be a text of at most {CONTENT_BYTES_MAX} bytes in UTF-
 
 async def store(call: Call) -> Reply:
     """Store a text, and answer the digest that names it. The same text again is no fault."""
-    content = _content_of(call)
-    digest = await call.service.write(lambda: call.service.ledger.content.put(content))
+    content, tenant = _content_of(call), call.caller.tenant
+    digest = await call.service.write(lambda: call.service.ledger.content.hand_in(tenant, content))
     return Reply(status=201, content={"sha256": digest})
 
 

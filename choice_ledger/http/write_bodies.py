@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, TypeAlias, get_args
 
+import msgspec
+
 from choice_ledger.http.problems import FAULTS_TOLD_MAX, Fault
 from events.envelope import Medium
 from events.instants import Micros, format_instant
@@ -128,12 +130,18 @@ def _event(document: Mapping[str, Json], form: Form, now: Micros, faults: list[F
             return struct_from(fields, form.kind)
         except InvalidField as fault:
             if not noted:
-                fields = copy.deepcopy(fields)
+                fields = _copied(fields)
             if fault.field not in noted:
                 faults.append(Fault(fault.field, fault.message))
             _mend(fields, fault.field, sample, whole=fault.field in noted)
             noted.add(fault.field)
     return struct_from(_event_fields({}, form, now) | dict(form.sample), form.kind)
+
+
+def _copied(fields: dict[str, Json]) -> dict[str, Json]:
+    """A copy that may be mended: written and read again, which takes a hundredth of a copy in Python."""
+    copied: dict[str, Json] = msgspec.json.decode(msgspec.json.encode(fields))
+    return copied
 
 
 def _event_fields(document: Mapping[str, Json], form: Form, now: Micros) -> dict[str, Json]:

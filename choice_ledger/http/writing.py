@@ -106,7 +106,7 @@ def _understood(row: Write, call: Call) -> tuple[Written, Heard]:
     written = read_body(call.body, row.form, now)
     heard = _heard(row, written, call.caller)
     faults = [*written.faults, *_heard_faults(heard, call.caller, now)]
-    faults += _missing_texts(written, call.service.ledger.content)
+    faults += _missing_texts(written, call)
     if faults:
         faults += _refusals(row, written, heard, call, now)
         raise Problem("refused", errors=faults)
@@ -149,12 +149,23 @@ def _heard_faults(heard: Heard, caller: Caller, now: Micros) -> list[Fault]:
     return faults
 
 
-def _missing_texts(written: Written, texts: ContentStore) -> list[Fault]:
-    """Every text of a version has to be there before the event that names it."""
-    event = written.event
+def _missing_texts(written: Written, call: Call) -> list[Fault]:
+    """Every text of a version has to be there before the event that names it, and be the tenant's own.
+
+    The tenant has handed it in, or a version of theirs names it already: of another's text a digest may be
+    known, and neither the text nor that it is here may be learned by it.
+    """
+    event, ledger, tenant = written.event, call.service.ledger, call.caller.tenant
     if not isinstance(event, PolicyAmended) or not written.given("wording"):
         return []
-    missing = [locale for locale, digest in event.wording.items() if not _is_stored(texts, digest)]
+    standing = ledger.tenant(tenant).standing.values()
+    named = {digest for line in standing for version in line for digest in version.event.wording.values()}
+
+    def is_there(digest: str) -> bool:
+        is_own = digest in named or ledger.content.handed_in(tenant, digest)
+        return is_own and _is_stored(ledger.content, digest)
+
+    missing = [locale for locale, digest in event.wording.items() if not is_there(digest)]
     return [
         Fault(
             f"wording.{locale}" if may_be_shown(locale) else "wording",

@@ -11,8 +11,10 @@ import pytest
 
 from choice_ledger.content_store import CONTENT_BYTES_MAX
 from choice_ledger.http.wordings import BODY_BYTES_MAX
+from choice_ledger.recording import record
 from events.instants import DAY, SECOND, format_instant, parse_instant
 from events.streams import Position
+from ledger.commands import Heard, PublishPolicy
 from tests.http.serving import Served
 from tests.http.writing_world import (
     event_of,
@@ -245,6 +247,32 @@ def test_a_text_is_stored_byte_for_byte(client: httpx.Client, served: Served, te
     assert [answer.status_code for answer in answers] == [201, 201, 201]
     (digest,) = {answer.json()["sha256"] for answer in answers}
     assert served.service.ledger.content.get(digest) == text.encode()
+
+
+def test_a_text_of_another_tenant_is_not_there(client: httpx.Client, served: Served) -> None:
+    """Who knows the digest of another tenant's text learns neither the text nor that it is stored."""
+    kept = client.post("/v1/wordings", json={"text": "For our own people alone."}).json()["sha256"]
+    version = {"policy_id": "nosy", "version": 1, "purposes": []}
+    with served.client("publish", tenant="globex") as stranger:
+        told = [
+            stranger.post("/v1/policies", json={**version, "wording": {"en": digest}}).json()["errors"]
+            for digest in (kept, "0" * 64)
+        ]
+        assert told[0] == told[1]
+        assert [fault["field"] for fault in told[0]] == ["wording.en"]
+        assert stranger.post("/v1/wordings", json={"text": "For our own people alone."}).status_code == 201
+        own = stranger.post("/v1/policies", json={**version, "wording": {"en": kept}})
+    assert own.status_code == 201
+
+
+def test_a_version_may_name_a_text_of_the_one_before(client: httpx.Client, served: Served) -> None:
+    """A text that a standing version of the tenant names need not be handed in again, whoever stored it."""
+    digest = served.service.ledger.content.put(b"What was published from the command line.")
+    version = {"policy_id": "kept", "version": 1, "wording": {"en": digest}}
+    assert faults(client.post("/v1/policies", json=version)).keys() == {"wording.en"}
+    command = PublishPolicy(policy_id="kept", version=1, wording={"en": digest})
+    record(served.service.ledger, command, Heard(event_id=new_id(), tenant="main"))
+    assert client.post("/v1/policies", json={**version, "version": 2}).status_code == 201
 
 
 def test_a_text_has_a_greatest_size(client: httpx.Client) -> None:

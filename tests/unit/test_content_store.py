@@ -47,6 +47,18 @@ def test_a_text_is_stored_once(store: ContentStore) -> None:
     assert len(before) == 1
 
 
+def test_a_text_is_a_tenants_own_once_they_handed_it_in(store: ContentStore) -> None:
+    """Two tenants hand in one text: it is kept once, and each is known for it, nobody else."""
+    assert store.hand_in("acme", TEXT) == DIGEST
+    assert [store.handed_in(tenant, DIGEST) for tenant in ("acme", "globex")] == [True, False]
+    assert store.hand_in("globex", TEXT) == store.hand_in("acme", TEXT) == DIGEST
+    assert [store.handed_in(tenant, DIGEST) for tenant in ("acme", "globex", "of")] == [True, True, False]
+    assert store.get(DIGEST) == TEXT
+    assert not store.handed_in("acme", hashlib.sha256(b"another").hexdigest())
+    assert not store.handed_in("acme", "../globex/" + DIGEST)
+    assert sum(path.stat().st_size > 0 for path in files_of(store)) == 1
+
+
 def test_the_longest_text_is_stored(store: ContentStore) -> None:
     """A text of exactly the limit is stored and read back whole."""
     longest = b"x" * CONTENT_BYTES_MAX
