@@ -21,6 +21,11 @@ HEAD_BYTES_MAX: Final = 32_768
 HEADERS_MAX: Final = 100
 """Headers of a request."""
 
+BESIDE_BODY_BYTES_MAX: Final = 2 * 262_144
+"""Bytes that may come in a row with nothing of the body in them, trailers above all: then the connection is
+closed. Twice as many as are received at once, of which the last may be a body's end, and other requests.
+"""
+
 HEAD_WAIT_S: Final = 10.0
 """How long a head may take to arrive, and what is left of a body that nobody reads any more."""
 
@@ -43,6 +48,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._is_in_body = False
         self._head_bytes = 0
         self._arrived_bytes = 0
+        self._beside_bytes = 0
         self._waiting_since: float | None = None
         self._unread_since: float | None = None
 
@@ -56,11 +62,24 @@ class BoundedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """The client sent something."""
         self._arrived_bytes = len(data)
+        self._beside_bytes += len(data)
         if not self._is_in_body:
             self._head_bytes += len(data)
         super().data_received(data)
+        if self._is_in_body and self._beside_bytes > BESIDE_BODY_BYTES_MAX:
+            self.transport.close()
         if self._is_in_head and self._head_bytes > HEAD_BYTES_MAX and not self.transport.is_closing():
             self._refuse(Problem("head_too_large", limit=HEAD_BYTES_MAX))
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header is whole. One after the body, a trailer, is none: it came when the call was judged."""
+        if not self._is_in_body:
+            super().on_header(name, value)
+
+    def on_body(self, body: bytes) -> None:
+        """Some of a body came."""
+        self._beside_bytes = 0
+        super().on_body(body)
 
     def on_message_begin(self) -> None:
         """A request begins."""
@@ -77,7 +96,7 @@ class BoundedProtocol(HttpToolsProtocol):
                 self._refusal = Problem("head_too_large", limit=HEAD_BYTES_MAX)
                 raise _HeadTooLarge
         self._is_in_head, self._is_in_body = False, True
-        self._head_bytes = 0
+        self._head_bytes = self._beside_bytes = 0
         self._waiting_since = None
         super().on_headers_complete()
 

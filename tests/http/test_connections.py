@@ -11,7 +11,7 @@ import pytest
 
 from choice_ledger.http import protocol
 from choice_ledger.http.admission import TENANT_WAITING_MAX, WAITING_MAX
-from choice_ledger.http.protocol import CONNECTIONS_MAX, HEAD_BYTES_MAX, HEADERS_MAX
+from choice_ledger.http.protocol import BESIDE_BODY_BYTES_MAX, CONNECTIONS_MAX, HEAD_BYTES_MAX, HEADERS_MAX
 from choice_ledger.http.table import ENDPOINTS
 from tests.http.planting import PLANTED
 from tests.http.serving import Served, serving
@@ -155,3 +155,37 @@ def test_a_client_that_does_not_read_is_left(served: Served, monkeypatch: pytest
 def test_the_bounds_of_waiting_leave_room_for_another_tenant() -> None:
     """One tenant's share is less than the whole: another's work finds a place beside it."""
     assert 0 < TENANT_WAITING_MAX < WAITING_MAX
+
+
+CHUNKED = (
+    b"POST /v1/things HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+    b"transfer-encoding: chunked\r\nconnection: close\r\n\r\n2\r\n{}\r\n0\r\n"
+)
+
+
+def test_a_trailer_is_no_header(served: Served) -> None:
+    """What stands after the body is passed over: it is neither believed nor counted among the headers."""
+    trailers = b"content-type: text/plain\r\nx-request-id: %b\r\n" % (b"a" * 32)
+    answer = answer_to(served, CHUNKED + trailers + b"\r\n")
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert b"a" * 32 not in answer
+
+
+@pytest.mark.parametrize("trailers", [b"x: y\r\n" * 10_000, b"x: " + b"y" * 60_000], ids=["many", "long"])
+def test_trailers_have_an_end(served: Served, trailers: bytes) -> None:
+    """Whoever sends nothing but trailers after a body is left, long before they fill any memory."""
+    sent = 0
+    with connected(served) as connection, suppress(ConnectionError):
+        connection.sendall(CHUNKED)
+        while sent < 100 * BESIDE_BODY_BYTES_MAX:
+            connection.sendall(trailers)
+            sent += len(trailers)
+    # The machine's own buffers take some of it, on both sides.
+    assert BESIDE_BODY_BYTES_MAX <= sent < 50 * BESIDE_BODY_BYTES_MAX
+
+
+def test_so_much_beside_a_body_is_read(served: Served) -> None:
+    """Trailers within the limit are read to their end, and the call is answered."""
+    line = b"x: " + b"y" * 1_019 + b"\r\n"
+    answer = answer_to(served, CHUNKED + line * (BESIDE_BODY_BYTES_MAX // len(line) - 2) + b"\r\n")
+    assert answer.startswith(b"HTTP/1.1 200")
