@@ -7,9 +7,9 @@ with it; what is not at hand is read from the store in a thread.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -55,6 +55,11 @@ from projections.reader import Answer, Enquiry
 CHECK: Final[frozenset[Scope]] = frozenset({"check"})
 """Who may ask."""
 
+READ_AT_ONCE_BYTES_MAX: Final = 65_536
+"""Bytes of a batch that is read on the event loop, in some milliseconds."""
+
+_T = TypeVar("_T")
+
 _NDJSON: Final = NDJSON.encode()
 
 
@@ -88,7 +93,7 @@ class Checking:
     async def many(self, visit: Visit, raw: bytes) -> bytes:
         """The answer to a body that asks many questions, all from one moment. Raises Problem."""
         caller = _caller(visit)
-        enquiries, after, wait_ms = read_many(raw, caller.tenant)
+        enquiries, after, wait_ms = await self._understood(read_many, raw, caller.tenant)
         self._count(caller, len(enquiries))
         denied = self._freshness.outside() if after is None else await self._reached(after, wait_ms)
         answers = self._checks.at_hand_many(enquiries) if denied is None else []
@@ -106,12 +111,18 @@ class Checking:
     async def lines(self, visit: Visit, raw: bytes) -> list[bytes]:
         """The answers to a body of lines, in groups, each from one moment. Raises Problem."""
         caller, groups = _caller(visit), list[bytes]()
-        enquiries = read_lines(raw, caller.tenant)
+        enquiries = await self._understood(read_lines, raw, caller.tenant)
         self._count(caller, len(enquiries))
         for start in range(0, len(enquiries), AT_HAND_MANY_MAX):
             groups.append(await self._group(enquiries[start : start + AT_HAND_MANY_MAX]))
             await asyncio.sleep(0)  # Others are answered in between.
         return groups
+
+    async def _understood(self, read: Callable[[bytes, str], _T], raw: bytes, tenant: str) -> _T:
+        """What a body says; a long one is read in a thread, or every other call would wait meanwhile."""
+        if len(raw) <= READ_AT_ONCE_BYTES_MAX:
+            return read(raw, tenant)
+        return await self._service.read(partial(read, raw, tenant))
 
     async def _group(self, enquiries: Sequence[Enquiry]) -> bytes:
         denied = self._freshness.outside()

@@ -3,14 +3,17 @@
 import json
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import httpx
 import pytest
 
+from choice_ledger.http.admission import THREADS_MAX
 from choice_ledger.http.bodies import BODY_BYTES_MAX
 from choice_ledger.http.check_bodies import LINES_BYTES_MAX
+from choice_ledger.http.checking import READ_AT_ONCE_BYTES_MAX
 from choice_ledger.http.questions import QUESTIONS_MAX
 from choice_ledger.http.service import Service
 from events.streams import Position
@@ -309,3 +312,30 @@ def test_a_state_that_is_too_old_permits_nothing(tmp_path: Path) -> None:
         together = client.post("/v1/checks", json={"questions": [ASKED]}).json()
         line = client.post("/v1/checks", content=json.dumps(ASKED), headers=NDJSON).json()
     assert {alone["reason"], together["decisions"][0]["reason"], line["reason"]} == {"stale"}
+
+
+@pytest.mark.parametrize("form", ["together", "lines"])
+@pytest.mark.parametrize(("beyond", "at_once"), [(0, True), (1, False)])
+def test_a_long_batch_is_not_read_on_the_event_loop(
+    tmp_path: Path, form: str, beyond: int, at_once: bool
+) -> None:
+    """A batch up to the limit is read at once; a longer one waits for a thread, and no other call for it."""
+    gate = threading.Event()
+    question = json.dumps(ASKED)
+    content = question if form == "lines" else f'{{"questions":[{question}]}}'
+    content += " " * (READ_AT_ONCE_BYTES_MAX + beyond - len(content))
+    headers = NDJSON if form == "lines" else {"Content-Type": "application/json"}
+    with serving(tmp_path) as served, served.client("check") as asking, ThreadPoolExecutor(1) as pool:
+        prepare(served.service.ledger, ["ana"])
+        assert asking.post("/v1/check", json=ASKED).json()["permitted"]  # So the facts are at hand.
+        for _ in range(THREADS_MAX):
+            served.service.readers.submit(gate.wait, 20)
+        batch = pool.submit(asking.post, "/v1/checks", content=content, headers=headers)
+        try:
+            with served.client("check") as other:
+                while not (batch.done() or served.service.admission.waiting(served.service.readers)):
+                    assert other.post("/v1/check", json=ASKED).json()["permitted"]
+            assert bool(served.service.admission.waiting(served.service.readers)) is not at_once
+        finally:
+            gate.set()
+        assert '"permitted":true' in batch.result(20).text
