@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from functools import partial
+from typing import Final
 
 import structlog
 
@@ -26,6 +27,7 @@ from consumers.pursuits import Projecting, Pursuit, Watching
 from projections.facts_at_hand import FactsAtHand
 from projections.reader import ReadModel
 
+_AGE_CLOCK: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 _log = structlog.get_logger("choice_ledger.http")
 
 
@@ -45,7 +47,7 @@ def open_service(
         following = Following(
             ledger.source,
             pursuit,
-            clock_ms=_monotonic_ms,
+            clock_ms=age_clock_ms,
             age_ms_max=settings.freshness_ms_max,
             on_moved=facts.moved,
             on_fault=_tell_fault,
@@ -102,5 +104,8 @@ def _pool(name: str) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(THREADS_MAX, thread_name_prefix=name)
 
 
-def _monotonic_ms() -> float:
-    return time.monotonic() * 1_000
+def age_clock_ms() -> float:
+    """The clock of the state's age, which never goes back. Where the system has one that also counts the time
+    for which the machine slept, that one: whoever wakes up has old facts, and others recorded meanwhile.
+    """
+    return time.clock_gettime_ns(_AGE_CLOCK) / 1_000_000
