@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from choice_ledger.http.joined_writes import JoinedWrites
 from choice_ledger.http.problems import PROBLEM_MEDIA_TYPE, Problem
 
 CONNECTIONS_MAX: Final = 2_048
@@ -54,7 +55,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: Any) -> None:  # noqa: ANN401 - as uvicorn has it
         """A client connected."""
-        super().connection_made(transport)
+        super().connection_made(JoinedWrites(transport, self.loop))  # type: ignore[arg-type]
         self._waiting_since = monotonic()
         if len(self.connections) > CONNECTIONS_MAX:
             self._refuse(Problem("overloaded", limit=CONNECTIONS_MAX))
