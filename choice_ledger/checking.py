@@ -5,6 +5,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from events.catalogue import TenantPolicies
 from events.instants import Micros
+from events.streams import Position
 from projections.decide import decide_lasting
 from projections.decision import Decision, Question, outside
 from projections.facts_at_hand import FactsAtHand, Known, Present
@@ -51,6 +52,25 @@ class Checks:
         if known is None or facts.present is not present:
             return None
         return self._answer(enquiry, present, known, self._clock())
+
+    def given_again(
+        self, tenant: str, individual: str, purpose: str, recipient: str | None, data: tuple[str, ...]
+    ) -> tuple[Decision, Position | None] | None:
+        """What ``at_hand`` answers of the present, where that was answered lately and holds still.
+
+        None says nothing: ask ``at_hand``. The names need not be checked, since nothing is kept of bad ones.
+        """
+        facts = self._facts
+        if facts is None:
+            return None
+        key, present = f"{tenant}/{individual}", facts.present
+        known = present.individuals.get(key)
+        if known is None or facts.present is not present:
+            return None
+        policies, clock_at = present.catalogue.tenant(tenant), self._clock()
+        at = max(clock_at, known.facts.newest_recorded_at, policies.newest_recorded_at or clock_at)
+        decision = self._decisions.again(policies, known, key, (purpose, recipient, data), at)
+        return None if decision is None else (decision, present.reached(known.slice))
 
     def at_hand_many(self, enquiries: Sequence[Enquiry]) -> list[Answer] | None:
         """The same for many: all from one moment, in order; none where one of them is not to be had."""
@@ -120,14 +140,24 @@ class _Decisions:
         if question.known_at is not None or len(question.data) > DATA_AT_HAND_MAX:
             return decide_lasting(policies, known.facts, question).decision
         at, asked = question.at, (question.purpose, question.recipient, question.data)
-        mine = self._kept.get(question.key)
-        if mine is not None and mine.known is known and mine.policies is policies:
-            kept = mine.by_question.get(asked)
-            if kept is not None and kept.since <= at and (kept.before is None or at < kept.before):
-                return kept.decision
+        again = self.again(policies, known, question.key, asked, at)
+        if again is not None:
+            return again
         decision, before = decide_lasting(policies, known.facts, question)
         self._keep(question.key, _OfOne(known, policies, {asked: _Kept(decision, at, before)}))
         return decision
+
+    def again(
+        self, policies: TenantPolicies, known: Known, key: str, asked: _Asked, at: Micros
+    ) -> Decision | None:
+        """The decision on what is asked, where it was made from these and holds at that instant."""
+        mine = self._kept.get(key)
+        if mine is None or mine.known is not known or mine.policies is not policies:
+            return None
+        kept = mine.by_question.get(asked)
+        if kept is None or kept.since > at or not (kept.before is None or at < kept.before):
+            return None
+        return kept.decision
 
     def _keep(self, key: str, fresh: _OfOne) -> None:
         if self.count >= DECISIONS_AT_HAND_MAX:

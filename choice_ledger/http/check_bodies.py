@@ -25,6 +25,9 @@ LINES_MAX: Final = ENQUIRIES_MAX
 LINES_BYTES_MAX: Final = 8 * BODY_BYTES_MAX
 """Bytes of a body of NDJSON."""
 
+WRITTEN_MAX: Final = 16_384
+"""Decisions whose bytes are kept to be written again, at some 400 bytes each."""
+
 
 class _Asked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     """A question of a batch. What was left out stays apart from what was null, so names can be counted."""
@@ -37,7 +40,9 @@ class _Asked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     known_at: str | UnsetType | None = UNSET
 
 
-class _AskedAlone(_Asked, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
+class PlainlyAsked(_Asked, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
+    """A question by itself, decoded and not yet checked: the names in it may be anything."""
+
     after: str | UnsetType | None = UNSET
     wait_ms: int | UnsetType | None = UNSET
 
@@ -66,7 +71,7 @@ class _DecidedTogether(msgspec.Struct, frozen=True, gc=False):
     decisions: list[_Decided]
 
 
-_ONE: Final = msgspec.json.Decoder(_AskedAlone)
+_ONE: Final = msgspec.json.Decoder(PlainlyAsked)
 _MANY: Final = msgspec.json.Decoder(_AskedTogether)
 _ENCODER: Final = msgspec.json.Encoder()
 _encode: Final = _ENCODER.encode
@@ -87,6 +92,21 @@ def read_one(raw: bytes, tenant: str) -> Asking:
     return asking(read_json(raw), tenant)
 
 
+def read_plain(raw: bytes) -> PlainlyAsked | None:
+    """A question about the present that waits for nothing, where the body is one and every name stands once.
+
+    None says nothing of the body: ``read_one`` does.
+    """
+    try:
+        asked = _ONE.decode(raw)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
+    is_open = (
+        asked.at is UNSET and asked.known_at is UNSET and asked.after is UNSET and asked.wait_ms is UNSET
+    )
+    return asked if is_open and (_encode(asked) == raw or _is_plain(raw, asked)) else None
+
+
 def read_many(raw: bytes, tenant: str) -> AskingMany:
     """The questions of a body. Raises Problem, with all that is wrong."""
     try:
@@ -99,7 +119,7 @@ def read_many(raw: bytes, tenant: str) -> AskingMany:
     return asking_many(read_json(raw), tenant)
 
 
-def _is_plain(raw: bytes, asked: _AskedAlone | _AskedTogether) -> bool:
+def _is_plain(raw: bytes, asked: PlainlyAsked | _AskedTogether) -> bool:
     """Whether every name stands once: see ``bodies.read_json``, whose counting of colons this is."""
     return raw.count(b":") == _encode(asked).count(b":") and b"\\u003" not in raw
 
@@ -173,12 +193,26 @@ def _placed(problem: Problem, where: str) -> list[Fault]:
 class Writer:
     """Writes decisions. It keeps the text of the last position, which most answers of a moment share."""
 
-    __slots__ = ("_last", "_text")
+    __slots__ = ("_kept", "_last", "_text")
 
     def __init__(self) -> None:
         """Keep nothing yet."""
         self._last: Position | None = None
         self._text: str | None = None
+        self._kept: dict[int, tuple[Decision, bytes]] = {}
+
+    def again(self, decision: Decision, position: Position | None) -> bytes:
+        """What ``one`` writes, for a decision that is given again: all but the position is kept."""
+        kept = self._kept.get(id(decision))
+        if kept is None:
+            if len(self._kept) >= WRITTEN_MAX:
+                self._kept.clear()
+            # The decision is kept with it, so that its identity is nobody else's.
+            kept = self._kept[id(decision)] = decision, _encode(_decided(decision))[:-1]
+        text = self._text_of(position)
+        return kept[1] + (
+            b',"position":null}' if text is None else b',"position":"%b"}' % text.encode("ascii")
+        )
 
     def one(self, decision: Decision, position: Position | None) -> bytes:
         """A decision with the position that it was read at."""

@@ -9,7 +9,7 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, MutableMapping
 from time import perf_counter
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 import msgspec
 
@@ -20,6 +20,7 @@ from choice_ledger.http.faults import problem_of
 from choice_ledger.http.problems import PROBLEM_MEDIA_TYPE, Fault, Problem
 from choice_ledger.http.service import Service
 
+_T = TypeVar("_T")
 Headers: TypeAlias = dict[bytes, bytes]
 RawHeaders: TypeAlias = list[tuple[bytes, bytes]]
 Connection: TypeAlias = MutableMapping[str, Any]
@@ -181,21 +182,23 @@ async def read_body(receive: Receive, headers: Headers, bytes_max: int = BODY_BY
         return bytes(whole.value)
     try:
         async with asyncio.timeout(BODY_WAIT_S):
-            return await _Resumed(arriving, pending)
+            return await Resumed(arriving, pending)
     except TimeoutError:
         raise Problem("body_too_slow", limit_s=int(BODY_WAIT_S)) from None
 
 
-class _Resumed:
+class Resumed(Generic[_T]):
     """The rest of an awaitable that was tried once, and was found to wait for ``pending``."""
 
     __slots__ = ("_arriving", "_pending")
 
-    def __init__(self, arriving: Generator[Any, Any, bytes], pending: object) -> None:
+    def __init__(self, arriving: Generator[Any, Any, _T], pending: object) -> None:
+        """Go on with what was tried."""
         self._arriving = arriving
         self._pending = pending
 
-    def __await__(self) -> Generator[Any, Any, bytes]:
+    def __await__(self) -> Generator[Any, Any, _T]:
+        """Wait for what is pending, and then for the rest."""
         try:
             yield self._pending
         except BaseException:

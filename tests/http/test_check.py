@@ -278,10 +278,10 @@ class _Broken:
 
     individuals_at_hand = 0
 
-    def at_hand(self, _enquiry: object) -> None:
+    def at_hand(self, *_asked: object) -> None:
         return None
 
-    at_hand_many = at_hand
+    at_hand_many = given_again = at_hand
 
     def answer_many(self, _enquiries: object) -> None:
         raise StoreFault("the state cannot be read")
