@@ -38,6 +38,7 @@ from choice_ledger.http.gate import (
     admitted,
     bare,
     check_media_type,
+    check_no_query,
     check_single,
     peer_of,
     read_body,
@@ -188,6 +189,7 @@ def _lines(service: Service, checking: Checking) -> AsgiApp:
         try:
             check_single(scope["headers"], visit.headers)
             visit.caller = admitted(service, visit.headers, CHECK, peer_of(scope))
+            check_no_query(scope)
             check_media_type(visit.headers, _NDJSON)
             raw = await read_body(receive, visit.headers, LINES_BYTES_MAX)
             await _send_lines(send, visit, await checking.lines(visit, raw))

@@ -137,6 +137,14 @@ def admitted(
     return caller
 
 
+def check_no_query(scope: Connection) -> None:
+    """Refuse a query where there are no parameters: it would go unheard. Raises ``invalid_parameter``."""
+    if scope.get("query_string"):
+        raise Problem(
+            "invalid_parameter", errors=[Fault("", "has a query; this address takes no parameters")]
+        )
+
+
 def peer_of(scope: Connection) -> str:
     """The address that a call came from; empty over a Unix socket."""
     client = scope.get("client")
@@ -284,6 +292,7 @@ def bare(
         try:
             check_single(scope["headers"], visit.headers)
             visit.caller = admitted(service, visit.headers, scopes, peer_of(scope))
+            check_no_query(scope)
             check_media_type(visit.headers)
             raw = await read_body(receive, visit.headers, bytes_max)
             await send_answer(send, visit, await answer(visit, raw))

@@ -203,6 +203,18 @@ def test_another_type_of_body_is_not_read(client: httpx.Client) -> None:
         assert (answer.status_code, kind_of(answer)) == (415, "unsupported_media_type")
 
 
+def test_a_query_is_refused(client: httpx.Client) -> None:
+    """Nothing is asked by the address, so a parameter there would go unheard: refused, in every form."""
+    for content, media_type, path in (
+        (json.dumps(ASKED), "application/json", "/v1/check?at=2026-05-03T09:00:00Z"),
+        (json.dumps({"questions": []}), "application/json", "/v1/checks?wait_ms=5"),
+        (json.dumps(ASKED), "application/x-ndjson", "/v1/checks?wait_ms=5"),
+    ):
+        for _ in range(3):
+            answer = client.post(path, content=content, headers={"Content-Type": media_type})
+            assert (answer.status_code, kind_of(answer)) == (400, "invalid_parameter")
+
+
 def test_the_request_id_is_sent_back(client: httpx.Client) -> None:
     """On an answer, on lines and on a problem."""
     given = {"X-Request-Id": "01a20adf-7a44-7471-a9aa-16098ee8b851"}
