@@ -7,7 +7,7 @@ import subprocess
 import sys
 from typing import Final
 
-BENCHMARKS: Final = ("deciding", "append", "append_kafka", "rebuild", "size")
+BENCHMARKS: Final = ("deciding", "append", "append_kafka", "rebuild", "size", "http_check")
 
 
 def main() -> int:

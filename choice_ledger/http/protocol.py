@@ -55,7 +55,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: Any) -> None:  # noqa: ANN401 - as uvicorn has it
         """A client connected."""
-        super().connection_made(JoinedWrites(transport, self.loop))  # type: ignore[arg-type]
+        super().connection_made(JoinedWrites(transport, self.loop))  # type: ignore[arg-type]  # It stands in for a transport.
         self._waiting_since = monotonic()
         if len(self.connections) > CONNECTIONS_MAX:
             self._refuse(Problem("overloaded", limit=CONNECTIONS_MAX))

@@ -32,7 +32,7 @@ class Asking:
         self.token_id = new_id()
         self.token = self._token(self.token_id, "check")
         self.handed_over = 0
-        self.thorough = check(replace(service, tracing=object()))  # type: ignore[arg-type]
+        self.thorough = check(replace(service, tracing=object()))  # type: ignore[arg-type]  # Any will do.
         self.quick = QuickCheck(service, self._hand_over)
 
     def _token(self, token_id: str, scope: str) -> str:
@@ -41,7 +41,7 @@ class Asking:
             token_id=token_id,
             name="tester",
             tenant="main",
-            scopes=(scope,),  # type: ignore[arg-type]
+            scopes=(scope,),  # type: ignore[arg-type]  # The scope is one of those that there are.
             now=at,
             expires_at=at + DAY,
         )
@@ -70,7 +70,7 @@ class Asking:
         async def send(message: dict[str, Any]) -> None:
             sent.append(message)
 
-        await self.quick(scope, receive, send)  # type: ignore[arg-type]
+        await self.quick(scope, receive, send)  # type: ignore[arg-type]  # Messages are dictionaries.
         if not sent:
             return 0, b""
         return sent[0]["status"], b"".join(message.get("body", b"") for message in sent[1:])

@@ -7,7 +7,15 @@ import msgspec
 import pytest
 
 from choice_ledger.http.bodies import read_json
-from choice_ledger.http.check_bodies import LINES_MAX, Writer, joined, read_lines, read_many, read_one
+from choice_ledger.http.check_bodies import (
+    LINES_MAX,
+    WRITTEN_MAX,
+    Writer,
+    joined,
+    read_lines,
+    read_many,
+    read_one,
+)
 from choice_ledger.http.problems import Problem
 from choice_ledger.http.questions import DATA_MAX, QUESTIONS_MAX, asking, asking_many, told
 from events.envelope import NAME_BYTES_MAX
@@ -184,6 +192,18 @@ def test_positions_are_told_each_as_it_is() -> None:
     for position in (POSITION, other, None, POSITION, POSITION):
         said = msgspec.json.decode(writer.one(decision, position))["position"]
         assert said == (None if position is None else position.encode())
+
+
+def test_as_many_written_decisions_are_kept_as_the_limit() -> None:
+    """At the limit all bytes are forgotten and written anew, and what is told is the same whichever way."""
+    writer, decisions = Writer(), []
+    counts = []
+    for number in range(WRITTEN_MAX + 2):
+        decisions.append(Decision(permitted=False, reason="not_told", until=number))
+        assert writer.again(decisions[-1], POSITION) == writer.one(decisions[-1], POSITION)
+        counts.append(len(writer._kept))
+    assert counts[-4:] == [WRITTEN_MAX - 1, WRITTEN_MAX, 1, 2]
+    assert writer.again(decisions[0], None) == writer.one(decisions[0], None)
 
 
 def test_the_position_of_a_batch_includes_that_of_each_answer() -> None:
