@@ -257,7 +257,7 @@ def test_only_good_tokens_with_the_scope_are_answered(asking: Asking) -> None:
     """Another scope, an unknown token, another scheme, a trailing blank: the thorough way says what it is."""
 
     async def run() -> None:
-        await asking.ask()
+        await asking.warmed()
         assert (await asking.ask(token=asking.other_token("audit")))[0] == 403
         assert (await asking.ask(token="clt_unknown"))[0] == 401
         assert (await asking.ask(token=asking.token + " "))[0] == 200
